@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: MIT
+"""httpx made safe: every exchange is bounded in time and in size, from connect to last byte.
+
+httpx bounds each read, so an answer that drips a byte at a time takes as long as it likes, and it
+decompresses whatever comes.  These transports put httpcore's connection pool, over streams that
+know when the whole exchange must be over, beneath an ordinary httpx client.
+
+This file does not know what a job is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import queue
+import socket
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any, TypeAlias, cast
+
+import httpcore
+import httpx
+
+from jobwait._errors import ConfigurationError
+from jobwait._protocol import LARGEST_BODY, is_loopback
+
+CONNECTIONS = 8
+# Longer than the longest pause: a kept connection saves the next poll a TLS handshake.
+_KEPT_FOR = 90.0
+
+_SocketOptions: TypeAlias = Iterable[Any] | None
+
+
+class ExchangeError(Exception):
+    """A request that brought no whole answer.
+
+    Attributes:
+        reason: What went wrong.
+        transient: Whether the same request may do better later.
+        stale: Whether it died with a kept connection, before the far side can have seen it fail.
+    """
+
+    def __init__(self, reason: str, *, transient: bool = True, stale: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.transient = transient
+        self.stale = stale
+
+
+class Exchange:
+    """One request and its answer, as the streams beneath see it.
+
+    Args:
+        seconds: How long it may take in all.
+    """
+
+    __slots__ = ("_until", "connected", "heard", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._until = time.monotonic() + seconds
+        self.connected = False
+        self.heard = False
+
+    def left(self, timeout: float | None = None) -> float:
+        """Return the seconds left, or ``timeout`` if that is less."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise httpcore.TimeoutException
+        return left if timeout is None else min(left, timeout)
+
+
+_exchange: ContextVar[Exchange] = ContextVar("exchange")
+
+
+@contextlib.contextmanager
+def exchange(seconds: float) -> Iterator[None]:
+    """Bound the request that is sent within, and turn all that can befall it into one error.
+
+    Args:
+        seconds: How long it may take, from connect to last byte.
+
+    Raises:
+        ExchangeError: It brought no whole answer.
+    """
+    this = Exchange(seconds)
+    reset = _exchange.set(this)
+    try:
+        yield
+    except (httpcore.TimeoutException, TimeoutError):
+        raise ExchangeError(f"no whole answer within {seconds:.3g} s") from None
+    # An OSError: under asyncio, TLS that goes wrong after its handshake comes through as it is.
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError) as error:
+        raise _explained(error, this) from None
+    finally:
+        _exchange.reset(reset)
+
+
+def _explained(error: Exception, this: Exchange) -> ExchangeError:
+    links = list(_chain(error))
+    certificate = next((e for e in links if isinstance(e, ssl.SSLCertVerificationError)), None)
+    refused = isinstance(error, httpcore.ProxyError) and "407" in str(error)[:3]
+    stale = not this.connected and not this.heard
+    reason = _system_reason(links) or str(error) or type(error).__name__
+    if certificate is not None:
+        reason = f"its certificate does not verify: {certificate.verify_message}"
+    elif isinstance(error, httpcore.ProxyError):
+        reason = f"the proxy answered {reason}"
+    return ExchangeError(reason, transient=certificate is None and not refused, stale=stale)
+
+
+def _system_reason(links: list[BaseException]) -> str | None:
+    """Return the system's own words for a failure, which the libraries wrap in theirs."""
+    for link in reversed(links):
+        if isinstance(link, OSError) and link.errno is not None:
+            return os.strerror(link.errno) if link.errno > 0 else link.strerror
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+class _BoundedStream(httpcore.NetworkStream):
+    """A stream whose every operation ends when the exchange must."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        this = _exchange.get()
+        data = self._inner.read(max_bytes, this.left(timeout))
+        this.heard = this.heard or bool(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _exchange.get().left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        try:
+            left = _exchange.get().left(timeout)
+            return _BoundedStream(self._inner.start_tls(ssl_context, server_hostname, left))
+        except BaseException:
+            # Nobody else would close it: httpcore does not know the stream yet.
+            self._inner.close()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _BoundedBackend(httpcore.SyncBackend):
+    """Connects within the exchange's time, the look-up of the name included."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: _SocketOptions = None,
+    ) -> httpcore.NetworkStream:
+        this = _exchange.get()
+        this.connected = True
+        addresses = _look_up(host, port, this.left(timeout))
+        for waiting in range(len(addresses), 1, -1):
+            # A dead address must leave time for the others.
+            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                share = this.left(timeout) / waiting
+                address = addresses[len(addresses) - waiting]
+                return self._connect(address, port, share, local_address, socket_options)
+        return self._connect(addresses[-1], port, this.left(timeout), local_address, socket_options)
+
+    def _connect(
+        self, address: str, port: int, timeout: float, local: str | None, options: _SocketOptions
+    ) -> httpcore.NetworkStream:
+        return _BoundedStream(super().connect_tcp(address, port, timeout, local, options))
+
+
+def _look_up(host: str, port: int, timeout: float) -> list[str]:
+    """Return the host's addresses; the system's own look-up cannot be told when to stop."""
+    answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    # A daemon, so that a resolver that never answers does not keep the process alive.
+    threading.Thread(target=ask, name="jobwait-look-up", daemon=True).start()
+    try:
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        raise httpcore.ConnectTimeout from None
+    if not isinstance(answer, list):
+        raise httpcore.ConnectError(str(answer)) from answer
+    return answer
+
+
+class _NotedStream(httpcore.AsyncNetworkStream):
+    """A stream that notes what it hears; asyncio itself bounds the time."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        data = await self._inner.read(max_bytes, timeout)
+        this = _exchange.get()
+        this.heard = this.heard or bool(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return _NotedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:
+            # A time limit is a cancellation, after which nobody else would close it.
+            await self._inner.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _NotingBackend(httpcore.AnyIOBackend):
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109
+        local_address: str | None = None,
+        socket_options: _SocketOptions = None,
+    ) -> httpcore.AsyncNetworkStream:
+        _exchange.get().connected = True
+        try:
+            inner = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        except UnicodeError as error:
+            raise httpcore.ConnectError(str(error)) from None
+        return _NotedStream(inner)
+
+
+class _Body:
+    """An answer's body, taken in up to a limit."""
+
+    __slots__ = ("content", "refused")
+
+    def __init__(self, response: httpcore.Response) -> None:
+        if not _exchange.get().heard:
+            # It followed the answer before, and says nothing of what was asked since.
+            raise httpcore.RemoteProtocolError("it came before it was asked for")
+        # Not a list: chunks of a byte or two would take forty times their size.
+        self.content = bytearray()
+        # Decided by the head alone: what is not wanted is not even read.
+        self.refused = _refusal(response.headers)
+
+    def take(self, chunk: bytes) -> bool:
+        """Keep a chunk, or say that there is no room for it."""
+        if len(self.content) + len(chunk) > LARGEST_BODY:
+            self.refused = _TOO_LARGE
+            return False
+        self.content += chunk
+        return True
+
+    def answer(self, response: httpcore.Response) -> httpx.Response:
+        """Return the answer, without its body if that was refused."""
+        if self.refused is None:
+            content = bytes(self.content)
+            return httpx.Response(response.status, headers=response.headers, content=content)
+        # Without most headers as well: httpx would act on Content-Encoding.
+        kept = [pair for pair in response.headers if pair[0].lower() in _WHEN_TO_RETRY]
+        return httpx.Response(response.status, headers=kept, extensions={REFUSED: self.refused})
+
+
+REFUSED = "jobwait.refused"
+_WHEN_TO_RETRY = (b"retry-after", b"date")
+_TOO_LARGE = "its body is larger than 1 MiB"
+
+
+def _refusal(headers: list[tuple[bytes, bytes]]) -> str | None:
+    for name, value in headers:
+        key = name.lower()
+        if key == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            return "it is compressed, which was not asked for"
+        if key == b"content-length" and value.isdigit() and int(value[:20]) > LARGEST_BODY:
+            return _TOO_LARGE
+    return None
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """Sends requests to one origin; use it within ``exchange``.
+
+    Args:
+        base_url: A checked base URL, which decides about TLS and the proxy.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._pool = httpcore.ConnectionPool(
+            network_backend=_BoundedBackend(), **_pool_options(base_url)
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request, and return its answer whole."""
+        response = self._pool.handle_request(_as_httpcore(request))
+        try:
+            body = _Body(response)
+            if body.refused is None:
+                for chunk in cast("Iterable[bytes]", response.stream):
+                    if not body.take(chunk):
+                        break
+            return body.answer(response)
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+class AsyncBoundedTransport(httpx.AsyncBaseTransport):
+    """The same for asyncio."""
+
+    def __init__(self, base_url: str) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            network_backend=_NotingBackend(), **_pool_options(base_url)
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request, and return its answer whole.  The caller bounds the time."""
+        response = await self._pool.handle_async_request(_as_httpcore(request))
+        try:
+            body = _Body(response)
+            if body.refused is None:
+                async for chunk in cast("AsyncIterable[bytes]", response.stream):
+                    if not body.take(chunk):
+                        break
+            return body.answer(response)
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+
+def _as_httpcore(request: httpx.Request) -> httpcore.Request:
+    url = request.url
+    return httpcore.Request(
+        request.method,
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+    )
+
+
+def _pool_options(base_url: str) -> dict[str, Any]:
+    url = httpx.URL(base_url)
+    options: dict[str, Any] = {
+        "max_connections": CONNECTIONS,
+        "max_keepalive_connections": CONNECTIONS,
+        "keepalive_expiry": _KEPT_FOR,
+    }
+    if url.scheme == "https":
+        certificates = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        options["ssl_context"] = _tls_context(certificates)
+        options["proxy"] = _proxy_for(url)
+    return options
+
+
+@functools.cache
+def _tls_context(_certificates: tuple[str | None, str | None]) -> ssl.SSLContext:
+    """Return the process's TLS context: one costs as much as some hundred polls."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the certificates cannot be read: {error}; check SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from None
+
+
+def _proxy_for(url: httpx.URL) -> httpcore.Proxy | None:
+    """Return the proxy that the environment names for an https origin.
+
+    Plain http goes to loopback only, and never through a proxy, which would see the token.
+    """
+    proxies = urllib.request.getproxies()
+    named = proxies.get("https") or proxies.get("all")
+    if not named or is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
+        return None
+    proxy = httpx.Proxy(named if "://" in named else f"http://{named}")
+    if proxy.url.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"a proxy must be http or https, not {proxy.url.scheme}: check HTTPS_PROXY"
+        )
+    return httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth, ssl_context=proxy.ssl_context)
