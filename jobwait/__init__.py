@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Reference,
         SucceededJob,
     )
-    from jobwait._outcome import Outcome
+    from jobwait._outcome import Outcome, OutcomeWord
     from jobwait._policy import WaitPolicy
     from jobwait._version import __version__
     from jobwait._wait import (
@@ -64,6 +64,7 @@ __all__ = [
     "JobwaitError",
     "MissingReferenceError",
     "Outcome",
+    "OutcomeWord",
     "PendingJob",
     "Poll",
     "PollError",
@@ -95,7 +96,7 @@ _ROOMS = {
         "Reference",
         "SucceededJob",
     ),
-    "_outcome": ("Outcome",),
+    "_outcome": ("Outcome", "OutcomeWord"),
     "_policy": ("WaitPolicy",),
     "_version": ("__version__",),
     "_wait": (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The client on asyncio: as ``_client``, with other ways to let time pass.
+"""The client on asyncio: as its synchronous twin, with other ways to let time pass.
 
 This file decides nothing: what is asked, how often and what an answer means is the same for both.
 """
@@ -17,8 +17,8 @@ from typing import Self
 
 import httpx
 
-from jobwait._client import BaseClient, job_or_raise
-from jobwait._engine import LAST_LOOK, OnPoll, Wait
+from jobwait._base_client import BaseClient, job_or_raise
+from jobwait._engine import LAST_LOOK, OnPoll, Terms, Wait
 from jobwait._many import gather
 from jobwait._models import Job, SucceededJob
 from jobwait._outcome import (
@@ -101,7 +101,7 @@ class AsyncJobsClient(BaseClient):
         on_poll: OnPoll | None = None,
     ) -> SucceededJob:
         """Wait until a job succeeded, and return it, as ``JobsClient.wait`` does."""
-        return await self._run(self._beginner(timeout, policy, on_poll)(gid_of(job)))
+        return await self._run(self._terms(timeout, policy, on_poll).begin(gid_of(job)))
 
     def as_completed(
         self,
@@ -119,8 +119,8 @@ class AsyncJobsClient(BaseClient):
         """
         intake = Intake.of(jobs)
         check_return_when(return_when)
-        begin = self._beginner(timeout, policy, on_poll)
-        return self._outcomes(intake, begin, return_when, on_end)
+        terms = self._terms(timeout, policy, on_poll)
+        return self._outcomes(intake, terms, return_when, on_end)
 
     async def wait_for_jobs(
         self,
@@ -136,8 +136,8 @@ class AsyncJobsClient(BaseClient):
         intake = Intake.of(jobs)
         check_return_when(return_when)
         ended: dict[str, Outcome] = {}
-        begin = self._beginner(timeout, policy, on_poll)
-        each = self._outcomes(intake, begin, return_when, on_end)
+        terms = self._terms(timeout, policy, on_poll)
+        each = self._outcomes(intake, terms, return_when, on_end)
         with naming_pending(intake, ended):
             async with contextlib.aclosing(each):
                 async for outcome in each:
@@ -147,7 +147,7 @@ class AsyncJobsClient(BaseClient):
     async def _outcomes(
         self,
         intake: Intake,
-        begin: Callable[[str], Wait],
+        terms: Terms,
         return_when: ReturnWhen,
         on_end: OnEnd | None,
     ) -> AsyncGenerator[Outcome]:
@@ -158,10 +158,10 @@ class AsyncJobsClient(BaseClient):
             joined += waits
             self._budget.join(waits)
 
-        def begin_joined(gid: str) -> Wait:
+        def begin(gid: str) -> Wait:
             # All are counted before the first of them polls, so that many are spaced at once.
             join(1)
-            return begin(gid)
+            return terms.begin(gid)
 
         async def run(wait: Wait) -> SucceededJob:
             try:
@@ -169,7 +169,14 @@ class AsyncJobsClient(BaseClient):
             finally:
                 join(-1)
 
-        each = gather(intake, begin=begin_joined, run=run, return_when=return_when, on_end=on_end)
+        each = gather(
+            intake,
+            deadline=terms.deadline,
+            begin=begin,
+            run=run,
+            return_when=return_when,
+            on_end=on_end,
+        )
         try:
             async with contextlib.aclosing(each):
                 async for outcome in each:

@@ -12,6 +12,7 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from math import floor, inf
+from operator import attrgetter
 
 from jobwait._policy import check_rate
 
@@ -57,7 +58,7 @@ class Budget:
         self._window = _WINDOW * max(1.0, 1 / self.rate)
         self._lock = threading.Lock()
         self._tickets: deque[Ticket] = deque()  # of the last window and of the future, by time
-        self._unspaced: deque[float] = deque()  # when requests of the last window went unspaced
+        self._unspaced_until = -inf
         self._returned: list[Ticket] = []
         self._held_until = -inf
 
@@ -78,7 +79,7 @@ class Budget:
                 ticket = Ticket(at)
                 self._tickets.append(ticket)
                 if unspaced:
-                    self._unspaced.append(at)
+                    self._unspaced_until = at
             return ticket
 
     def spend(self, ticket: Ticket, now: float) -> bool:
@@ -122,11 +123,14 @@ class Budget:
         if self._tickets:
             last = self._tickets[-1].at
             # What went unspaced is made up for by wider spaces until it leaves the window.
-            unspaced = len(self._unspaced) - bisect_right(self._unspaced, last - self._window)
-            at = max(at, last + self._window / max(1, self._size - unspaced))
+            ahead = self._count(self._unspaced_until) - self._count(last - self._window)
+            at = max(at, last + self._window / max(1, self._size - max(0, ahead)))
         if len(self._tickets) >= self._size:
             at = max(at, self._tickets[-self._size].at + self._window)
         return at
+
+    def _count(self, until: float) -> int:
+        return bisect_right(self._tickets, until, key=attrgetter("at"))
 
     def _line_up(self, since: float) -> None:
         """Move what is not spent to ``since`` or later, in order and spaced."""
@@ -152,5 +156,3 @@ class Budget:
         # One that is not spent stays, however old: its holder was held up, and will come.
         while self._tickets and self._tickets[0].spent and self._tickets[0].at <= before:
             self._tickets.popleft()
-        while self._unspaced and self._unspaced[0] <= before:
-            self._unspaced.popleft()

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The client: one poll, made over httpx, and the waits that are made of polls.
 
-What its asynchronous twin does just so lives in ``BaseClient``; the two differ in how they wait
-for their turn, for an answer and for time to pass.  When to poll and what an answer means is
-decided elsewhere.
+It differs from its asynchronous twin in how it waits for its turn, for an answer and for time to
+pass, and in nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -21,9 +18,8 @@ from typing import Self
 
 import httpx
 
-from jobwait._budget import Budget, Ticket
-from jobwait._engine import LAST_LOOK, OnPoll, Wait
-from jobwait._errors import ConfigurationError, PollError, TransportError
+from jobwait._base_client import BaseClient, job_or_raise
+from jobwait._engine import LAST_LOOK, OnPoll, Terms, Wait
 from jobwait._models import Job, SucceededJob
 from jobwait._outcome import (
     Intake,
@@ -35,146 +31,9 @@ from jobwait._outcome import (
     naming_pending,
     one_here,
 )
-from jobwait._policy import (
-    DEFAULT_RATE,
-    DEFAULT_TIMEOUT,
-    WaitPolicy,
-    check_rate,
-    check_seconds,
-    check_timeout,
-)
-from jobwait._protocol import (
-    DEFAULT_BASE_URL,
-    JobLike,
-    Token,
-    check_base_url,
-    gid_of,
-    job_url,
-    read_answer,
-    read_retry_after,
-)
-from jobwait._text import span
-from jobwait._transport import (
-    CONNECTIONS,
-    REFUSED,
-    BoundedTransport,
-    ExchangeError,
-    exchange,
-)
-from jobwait._version import __version__
-
-_DEFAULT_POLICY = WaitPolicy()
-# A turn that is this far off is worth a word, once in a while; in seconds.
-_LONG_TURN = 5.0
-_NOTE_EVERY = 60.0
-
-_log = logging.getLogger("jobwait")
-
-
-class BaseClient:
-    """What both clients know: whom to ask, as whom, and how often."""
-
-    def __init__(
-        self, token: str | None, base_url: str | None, request_timeout: float, rate: float
-    ) -> None:
-        if token is None:
-            token = os.environ.get("ASANA_ACCESS_TOKEN")
-        if token is None:
-            raise ConfigurationError("no token: pass token=... or set ASANA_ACCESS_TOKEN")
-        if base_url is None:
-            base_url = os.environ.get("ASANA_BASE_URL") or DEFAULT_BASE_URL
-        if not check_seconds("request_timeout", request_timeout):
-            raise ValueError("request_timeout must be more than 0 seconds")
-        self._base_url = check_base_url(base_url)
-        try:
-            self._host = httpx.URL(self._base_url).netloc.decode("ascii")
-        except httpx.InvalidURL as error:
-            raise ConfigurationError(f"the base URL cannot be read: {error}") from None
-        self._request_timeout = float(request_timeout)
-        self._rate = check_rate(rate)
-        self._budget = Budget(self._rate)
-        self._headers = httpx.Headers(
-            {"User-Agent": f"jobwait/{__version__}", **Token(token).headers()}
-        )
-        self._process = os.getpid()
-        self._next_note = -inf
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self._base_url!r}, rate={self._rate:g})"
-
-    def _request(
-        self, gid: str, opt_fields: Iterable[str] | None = None, *, opt_pretty: bool = False
-    ) -> httpx.Request:
-        # Built once for all polls of a wait: building costs as much as the rest of sending.
-        url = job_url(self._base_url, gid, opt_fields=opt_fields, opt_pretty=opt_pretty)
-        return httpx.Request("GET", url, headers=self._headers)
-
-    def _beginner(
-        self, timeout: float | None, policy: WaitPolicy | None, on_poll: OnPoll | None
-    ) -> Callable[[str], Wait]:
-        """Return what begins the wait of a gid, any number of times, with one deadline for all."""
-        numbers = _DEFAULT_POLICY if policy is None else policy
-        deadline = time.monotonic() + check_timeout(timeout)
-
-        def begin(gid: str) -> Wait:
-            return Wait(
-                gid=gid,
-                policy=numbers,
-                price=numbers.price_at(self._rate),
-                timeout=max(deadline - time.monotonic(), 0.0),
-                on_poll=on_poll,
-            )
-
-        return begin
-
-    def _reserve(self, until: float) -> Ticket | None:
-        """Take the budget's next ticket, and say so where it is the budget that makes slow."""
-        self._check_process()
-        now = time.monotonic()
-        ticket = self._budget.reserve(now, until=until)
-        if ticket is not None and ticket.at - now > _LONG_TURN and now >= self._next_note:
-            self._next_note = now + _NOTE_EVERY
-            _log.info(
-                "%d waits share %g requests a minute: a poll's turn comes after %s; "
-                "if the plan allows more, say so with rate (--rate)",
-                self._budget.waits,
-                self._rate,
-                span(ticket.at - now),
-            )
-        return ticket
-
-    def _check_process(self) -> None:
-        # Forked processes would share the connections, and read each other's answers.
-        if self._process != os.getpid():
-            raise RuntimeError(
-                "this client was made in another process: make a new one after the fork"
-            )
-
-    def _understand(self, gid: str, answer: httpx.Response | ExchangeError) -> Job | PollError:
-        if isinstance(answer, ExchangeError):
-            return TransportError(gid, self._host, answer.reason, transient=answer.transient)
-        retry_after = None
-        if answer.status_code != httpx.codes.OK:
-            retry_after = read_retry_after(
-                answer.headers.get_list("Retry-After"),
-                date=answer.headers.get("Date"),
-                now=time.time(),
-            )
-        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS and retry_after is not None:
-            self._budget.hold(time.monotonic(), retry_after)
-        return read_answer(
-            gid,
-            answer.status_code,
-            answer.content,
-            refused=answer.extensions.get(REFUSED),
-            retry_after=retry_after,
-        )
-
-
-def job_or_raise(seen: Job | PollError) -> Job:
-    if isinstance(seen, PollError):
-        raise seen
-    return seen
+from jobwait._policy import DEFAULT_RATE, DEFAULT_TIMEOUT, WaitPolicy
+from jobwait._protocol import JobLike, gid_of
+from jobwait._transport import CONNECTIONS, BoundedTransport, ExchangeError, exchange
 
 
 class JobsClient(BaseClient):
@@ -268,7 +127,7 @@ class JobsClient(BaseClient):
             PollError: The job may not be seen, or Asana could not be reached for too long.
             TypeError, ValueError: An argument cannot be right; no request was made.
         """
-        return self._run(self._beginner(timeout, policy, on_poll)(gid_of(job)))
+        return self._run(self._terms(timeout, policy, on_poll).begin(gid_of(job)))
 
     def as_completed(
         self,
@@ -305,8 +164,8 @@ class JobsClient(BaseClient):
         """
         intake = Intake.of(jobs)
         check_return_when(return_when)
-        begin = self._beginner(timeout, policy, on_poll)
-        return self._outcomes(intake, begin, return_when, on_end)
+        terms = self._terms(timeout, policy, on_poll)
+        return self._outcomes(intake, terms, return_when, on_end)
 
     def wait_for_jobs(
         self,
@@ -325,23 +184,23 @@ class JobsClient(BaseClient):
         """
         intake = Intake.of(jobs)
         check_return_when(return_when)
-        begin = self._beginner(timeout, policy, on_poll)
+        terms = self._terms(timeout, policy, on_poll)
         ended: dict[str, Outcome] = {}
         with naming_pending(intake, ended):
-            for outcome in self._outcomes(intake, begin, return_when, on_end):
+            for outcome in self._outcomes(intake, terms, return_when, on_end):
                 ended[outcome.gid] = outcome
         return [ended[gid] for gid in intake.gids]
 
     def _outcomes(
         self,
         intake: Intake,
-        begin: Callable[[str], Wait],
+        terms: Terms,
         return_when: ReturnWhen,
         on_end: OnEnd | None,
     ) -> Generator[Outcome]:
         if intake.stream is None and len(set(intake.gids)) <= 1:
             for gid in intake.gids[:1]:
-                outcome = one_here(begin(gid), self._run)
+                outcome = one_here(terms.begin(gid), self._run)
                 if on_end is not None:
                     on_end(outcome)
                 yield outcome
@@ -353,7 +212,7 @@ class JobsClient(BaseClient):
 
         async def outcomes() -> AsyncGenerator[Outcome]:
             async with AsyncJobsClient._beside(self) as twin:  # noqa: SLF001 - its twin
-                each = twin._outcomes(intake, begin, return_when, on_end)  # noqa: SLF001
+                each = twin._outcomes(intake, terms, return_when, on_end)  # noqa: SLF001
                 async with contextlib.aclosing(each):
                     async for outcome in each:
                         yield outcome

@@ -357,6 +357,33 @@ class Wait:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What waits that were asked for together have in common.
+
+    Attributes:
+        policy: Their numbers.
+        price: The price in force, in seconds.
+        deadline: When they give up, on the monotonic clock; may be ``inf``.
+        on_poll: Whom to tell of every poll.
+    """
+
+    policy: WaitPolicy
+    price: float
+    deadline: float
+    on_poll: OnPoll | None
+
+    def begin(self, gid: str) -> Wait:
+        """Begin the wait of a job."""
+        return Wait(
+            gid=gid,
+            policy=self.policy,
+            price=self.price,
+            timeout=max(self.deadline - time.monotonic(), 0.0),
+            on_poll=self.on_poll,
+        )
+
+
 def _log_poll(before: History, seen: History, pause: float | None) -> None:
     status = escape(seen.last_job.raw_status) if seen.last_job else "unseen"
     if _log.isEnabledFor(logging.DEBUG):

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -22,6 +23,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from math import inf
 from typing import Any, TypeVar
 
 from jobwait._engine import Wait
@@ -36,6 +38,7 @@ _T = TypeVar("_T")
 async def gather(  # noqa: C901 - the life of a crowd is told in one place
     intake: Intake,
     *,
+    deadline: float,
     begin: Callable[[str], Wait],
     run: Callable[[Wait], Awaitable[SucceededJob]],
     return_when: ReturnWhen,
@@ -45,6 +48,7 @@ async def gather(  # noqa: C901 - the life of a crowd is told in one place
 
     Args:
         intake: The jobs.
+        deadline: When no more are taken in, on the monotonic clock.
         begin: Makes the wait of a gid.
         run: Runs it to its end.
         return_when: ``"all"`` ends with the last job, ``"any"`` with the first that succeeds,
@@ -79,7 +83,8 @@ async def gather(  # noqa: C901 - the life of a crowd is told in one place
     admit(dict.fromkeys(intake.gids))
     feed = None
     if intake.stream is not None:
-        feed = asyncio.create_task(_admit_all(intake, intake.stream, admit), name="jobwait intake")
+        feeding = _admit_all(intake, intake.stream, admit, deadline)
+        feed = asyncio.create_task(feeding, name="jobwait intake")
         feed.add_done_callback(ended.put_nowait)
     cause: JobwaitError | None = None
     try:
@@ -98,6 +103,9 @@ async def gather(  # noqa: C901 - the life of a crowd is told in one place
             succeeded = outcome.outcome == "succeeded"
             if return_when == ("any" if succeeded else "first_failure"):
                 break
+        if feed is not None:
+            # No job is started any more by a stream that hears of the ends that follow.
+            await _cancel([feed])
         for outcome in await _cut_short(waits, cause):
             yield tell(outcome)
         if feed is not None and fed:
@@ -110,14 +118,22 @@ async def _admit_all(
     intake: Intake,
     stream: Iterator[JobLike] | AsyncIterable[JobLike],
     admit: Callable[[Iterable[str]], None],
+    deadline: float,
 ) -> None:
     known = set(intake.gids)
     jobs = stream if isinstance(stream, AsyncIterable) else _threaded(stream)
-    async for job in jobs:
-        gid = intake.take(job)
-        if gid not in known:
-            known.add(gid)
-            admit([gid])
+    left = None if deadline == inf else max(deadline - time.monotonic(), 0.0)
+    limit = asyncio.timeout(left)
+    try:
+        async with limit:
+            async for job in jobs:
+                gid = intake.take(job)
+                if gid not in known:
+                    known.add(gid)
+                    admit([gid])
+    except TimeoutError:
+        if not limit.expired():
+            raise
 
 
 async def _threaded(items: Iterator[_T]) -> AsyncIterator[_T]:

@@ -118,7 +118,9 @@ def _system_reason(links: list[BaseException]) -> str | None:
     """Return the system's own words for a failure, which the libraries wrap in theirs."""
     for link in reversed(links):
         if isinstance(link, OSError) and link.errno is not None:
-            return os.strerror(link.errno) if link.errno > 0 else link.strerror
+            # These two count their errors by lists of their own.
+            own = isinstance(link, ssl.SSLError | socket.gaierror)
+            return link.strerror if own else os.strerror(link.errno)
     return None
 
 

@@ -187,6 +187,21 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
         Budget(rate)
 
 
+def test_a_burst_amid_many_is_made_up_for_too() -> None:
+    """Many, then few who go at once, then many again: still no minute holds more."""
+    budget = Budget(150)
+    budget.join(1000)
+    sent = spend_in_order(budget, tickets(budget, 38))
+    budget.join(-1000)
+    sent += spend_in_order(budget, tickets(budget, 38, now=sent[-1]))
+    assert sent[-1] == sent[37]
+    budget.join(1000)
+    sent += spend_in_order(budget, tickets(budget, 300, now=sent[-1]))
+    for first, beyond in zip(sent, sent[150:], strict=False):
+        assert beyond - first >= 61 - NEAR
+    assert max(gaps(sent)) <= 61 / (150 - 76) + NEAR
+
+
 # First come, first served
 
 
@@ -389,6 +404,10 @@ def test_of_two_holds_the_later_end_counts(second: float, end: float) -> None:
     (during,) = tickets(budget, 1, now=6.0)
     assert before.at == end
     assert during.at == pytest.approx(end + SPACE)
+    idle = Budget(150)
+    idle.hold(0.0, 30.0)
+    idle.hold(5.0, second)
+    assert [ticket.at for ticket in tickets(idle, 1, now=6.0)] == [end]
 
 
 def test_who_asks_in_a_hold_comes_at_its_end_though_nobody_is_in_line() -> None:
@@ -396,6 +415,14 @@ def test_who_asks_in_a_hold_comes_at_its_end_though_nobody_is_in_line() -> None:
     budget.hold(0.0, 30.0)
     (ticket,) = tickets(budget, 1, now=1.0)
     assert ticket.at == 30.0
+
+
+@pytest.mark.parametrize(("after", "at_once"), [(0.0, 1), (1.0, 1), (60.9, 1), (61.1, 5)])
+def test_for_a_minute_after_a_hold_even_few_are_spaced(after: float, at_once: int) -> None:
+    budget = Budget(150)
+    budget.hold(0.0, 30.0)
+    now = 30.0 + after
+    assert [ticket.at for ticket in tickets(budget, 5, now)].count(now) == at_once
 
 
 # Coming late
@@ -412,7 +439,7 @@ def test_a_ticket_is_spent_at_its_time_and_not_before() -> None:
     assert ticket.spent
 
 
-@pytest.mark.parametrize(("late", "moved"), [(0.49, False), (0.51, True)])
+@pytest.mark.parametrize(("late", "moved"), [(0.49, False), (0.5, False), (0.51, True)])
 def test_half_a_second_late_is_in_time(late: float, moved: bool) -> None:
     budget = Budget(150)
     budget.join(1000)
@@ -455,6 +482,15 @@ def test_one_that_comes_late_does_not_silence_those_in_time() -> None:
     sent = serve(budget, askers)
     assert max(gaps(one.at for one in sent)) <= 2 * SPACE + NEAR
     assert next(one.at for one in sent if one.who == 3) == pytest.approx(20.0 + 3 * SPACE, abs=0.5)
+
+
+def test_who_comes_late_is_not_behind_one_that_gave_up() -> None:
+    budget = Budget(150)
+    budget.join(1000)
+    line = tickets(budget, 3)
+    budget.give_back(line[0])
+    assert budget.spend(line[1], 20.0)
+    assert line[2].at == pytest.approx(20.0 + SPACE)
 
 
 # Giving up
@@ -538,5 +574,5 @@ def test_it_remembers_no_more_than_a_window_of_requests() -> None:
         else:
             budget.give_back(ticket)
             now += 1e-3
-    held: list[Any] = [budget._tickets, budget._unspaced, budget._returned]
+    held: list[Any] = [budget._tickets, budget._returned]
     assert max(len(some) for some in held) <= 152

@@ -339,6 +339,45 @@ def test_a_stream_that_never_ends_is_left_with_the_first_success(clock: Time) ->
     assert _words(words) == ["succeeded"]
 
 
+@pytest.mark.parametrize("blocking", [False, True], ids=["async", "sync"])
+def test_the_deadline_ends_a_stream_that_never_does(clock: Time, blocking: bool) -> None:
+    """And what it gave until then has its outcome."""
+    crowd = Crowd(clock, duration=500.0)
+    over = threading.Event()
+
+    async def stream() -> AsyncIterator[Any]:
+        yield crowd.world.start("duplicate_task")
+        await asyncio.Event().wait()
+
+    def lines() -> Iterator[Any]:
+        yield crowd.world.start("duplicate_task")
+        over.wait()
+
+    jobs: Any = lines() if blocking else stream()
+    outcomes = crowd.run(lambda client: client.wait_for_jobs(jobs, timeout=30.0))
+    over.set()
+    assert _words(outcomes) == ["timed_out"]
+
+
+def test_a_stream_starts_nothing_more_once_the_waiting_is_over(clock: Time) -> None:
+    """A slot that a job cut short sets free is not taken by a next one."""
+    crowd = Crowd(clock, duration=10.0)
+    slots = asyncio.Semaphore(2)
+
+    async def rollout() -> AsyncIterator[Any]:
+        while True:
+            await slots.acquire()
+            yield crowd.world.start("duplicate_task", fail=len(crowd.world.jobs) == 2)
+
+    outcomes = crowd.run(
+        lambda client: client.wait_for_jobs(
+            rollout(), return_when="first_failure", on_end=lambda _outcome: slots.release()
+        )
+    )
+    assert "failed" in _words(outcomes)
+    assert len(crowd.world.jobs) == len(outcomes)
+
+
 # --- nothing is lost ----------------------------------------------------------------------------
 
 

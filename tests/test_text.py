@@ -98,6 +98,7 @@ def test_what_was_sent_can_be_told_from_what_is_shown(text: str) -> None:
     [
         (0, "0 s"),
         (0.04, "0 s"),
+        (0.05, "0.1 s"),
         (0.06, "0.1 s"),
         (0.4, "0.4 s"),
         (0.94, "0.9 s"),
