@@ -351,7 +351,7 @@ def reset(after: bytes = b"") -> Step:
     def step(connection: Connection) -> None:
         if after:
             connection.send(after)
-            connection.pause(0.05)
+            connection.pause(0.02)
         connection.reset()
 
     return step
