@@ -122,6 +122,23 @@ class History:
             absent_since=_earlier(self.absent_since, elapsed) if absent else self.absent_since,
         )
 
+    def in_line(self, seconds: float) -> History:
+        """Return the history as if no time had passed while the next poll stood in line.
+
+        In a crowd a wait's turn may come every few minutes: two failed polls, one after the
+        other, are no outage of so many minutes.
+        """
+        return replace(
+            self,
+            failing_since=_later(self.failing_since, seconds),
+            absent_since=_later(self.absent_since, seconds),
+            incomplete_since=_later(self.incomplete_since, seconds),
+        )
+
+
+def _later(since: float | None, seconds: float) -> float | None:
+    return None if since is None else since + seconds
+
 
 def _earlier(since: float | None, now: float) -> float:
     return now if since is None else since
@@ -274,7 +291,8 @@ class Wait:
     def asking(self, request_timeout: float) -> float:
         """Note that a poll is being sent; return the seconds that it may take."""
         asked = time.monotonic() - self.began
-        self.history = replace(self.history, asked=asked)
+        due = max(self.history.asked, self.history.elapsed + (self._decision.pause or 0.0))
+        self.history = replace(self.history.in_line(max(asked - due, 0.0)), asked=asked)
         left = self.timeout - asked
         if left <= _CLOSE:
             left += LAST_LOOK

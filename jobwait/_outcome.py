@@ -91,6 +91,10 @@ def outcome_of(
         error: What it raised; None if it did not.
         word: What to call it, where the error alone does not tell.
     """
+    # Their frames would keep the whole wait alive for as long as the outcome is kept.
+    link: BaseException | None = error
+    while link is not None:
+        link = link.with_traceback(None).__cause__
     if word is None:
         word = "succeeded" if error is None else word_for(error)
     job = wait.history.last_job

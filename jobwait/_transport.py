@@ -14,6 +14,7 @@ import contextlib
 import functools
 import os
 import queue
+import select
 import socket
 import ssl
 import threading
@@ -221,6 +222,7 @@ class _NotedStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
+        self._socket = inner.get_extra_info("socket")
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         data = await self._inner.read(max_bytes, timeout)
@@ -248,7 +250,25 @@ class _NotedStream(httpcore.AsyncNetworkStream):
             raise
 
     def get_extra_info(self, info: str) -> Any:
+        # httpcore asks this of every idle connection at every request; anyio takes ten times
+        # as long, for it gathers all that there is to know first.
+        if info == "is_readable":
+            return _is_readable(self._socket)
         return self._inner.get_extra_info(info)
+
+
+if hasattr(select, "poll"):
+
+    def _is_readable(sock: socket.socket) -> bool:
+        """Tell whether a socket has bytes, or has been closed by the far side."""
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+else:  # pragma: no cover - Windows
+
+    def _is_readable(sock: socket.socket) -> bool:
+        return bool(select.select([sock], [], [], 0)[0])
 
 
 class _NotingBackend(httpcore.AnyIOBackend):

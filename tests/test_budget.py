@@ -261,7 +261,7 @@ def test_few_waits_are_never_delayed(random: Random) -> None:
     assert polls >= 5 * 12
 
 
-def test_half_of_a_minutes_requests_may_go_at_once_and_the_rest_fill_the_minute() -> None:
+def test_most_of_a_minutes_requests_may_go_at_once_and_the_rest_fill_the_minute() -> None:
     """A burst is made up for by wider spaces in the same minute, not by a long silence."""
     budget = Budget(150)
     budget.join(1)
@@ -270,7 +270,7 @@ def test_half_of_a_minutes_requests_may_go_at_once_and_the_rest_fill_the_minute(
         assert ticket is not None
         moments.append(ticket.at)
     at_once = moments.count(0.0)
-    assert 75 <= at_once <= 76
+    assert 89 <= at_once <= 90
     assert max(gaps(moments)) <= 61 / (150 - at_once) + NEAR
     assert sum(moment < 61 for moment in moments) == pytest.approx(150, abs=1)
 
@@ -309,7 +309,7 @@ def test_nobody_goes_at_once_past_those_that_are_in_line() -> None:
 
 @pytest.mark.parametrize(
     ("before", "joined", "at_once"),
-    [(0, 1000, 1), (1, 1000, 1), (40, 1000, 40), (76, 1000, 76), (0, 1, 38)],
+    [(0, 1000, 1), (1, 1000, 1), (40, 1000, 40), (76, 1000, 76), (0, 1, 45)],
 )
 def test_a_thousand_waits_are_served_evenly_and_without_a_silence(
     before: int, joined: int, at_once: int

@@ -567,3 +567,20 @@ def test_a_crowd_of_random_trouble_has_no_wrong_outcome(clock: Time) -> None:
     outcomes = crowd.run(lambda client: client.wait_for_jobs(gids), rate=1500)
     told = {outcome.gid: outcome.outcome for outcome in outcomes}
     assert told == {gid: crowd.world.jobs[gid].status for gid in gids}
+
+
+def test_two_failed_polls_of_a_crowd_are_no_outage_of_minutes(clock: Time) -> None:
+    """Where a turn comes every few minutes, a bad minute is not taken for a long one."""
+    crowd = Crowd(clock, server_errors=0.3, duration=900.0, seed=3)
+    gids = [crowd.world.start("duplicate_task")["gid"] for _ in range(600)]
+    policy = WaitPolicy(outage_tolerance=60.0)
+    outcomes = crowd.run(lambda client: client.wait_for_jobs(gids, policy=policy, timeout=None))
+    assert set(_words(outcomes)) == {"succeeded"}
+
+
+def test_an_outcome_that_is_kept_keeps_no_frames(clock: Time) -> None:
+    crowd = Crowd(clock)
+    outcomes = crowd.run(lambda client: client.wait_for_jobs(["404", "405"]))
+    for outcome in outcomes:
+        assert outcome.error is not None
+        assert outcome.error.__traceback__ is None
