@@ -120,14 +120,13 @@ class Budget:
 
     def _spaced(self, at: float) -> float:
         """Return the first time from ``at`` on that keeps its distance from all tickets."""
-        if self._tickets:
-            last = self._tickets[-1].at
-            # What went unspaced is made up for by wider spaces until it leaves the window.
-            ahead = self._count(self._unspaced_until) - self._count(last - self._window)
-            at = max(at, last + self._window / max(1, self._size - max(0, ahead)))
-        if len(self._tickets) >= self._size:
-            at = max(at, self._tickets[-self._size].at + self._window)
-        return at
+        if not self._tickets:
+            return at
+        last = self._tickets[-1].at
+        # What went unspaced is made up for by wider spaces until it leaves the window: so no
+        # window holds more than its size, and none ends in a silence.
+        ahead = self._count(self._unspaced_until) - self._count(last - self._window)
+        return max(at, last + self._window / max(1, self._size - max(0, ahead)))
 
     def _count(self, until: float) -> int:
         return bisect_right(self._tickets, until, key=attrgetter("at"))

@@ -276,7 +276,8 @@ class Wait:
     _decision: Decision = field(init=False, default=_DONE)
 
     def __post_init__(self) -> None:
-        if self.on_poll is not None and iscoroutinefunction(self.on_poll):
+        told = self.on_poll
+        if iscoroutinefunction(told) or iscoroutinefunction(getattr(told, "__call__", None)):  # noqa: B004 - not whether it is callable, but how
             raise TypeError(
                 "on_poll must be a plain function of one Poll, not a coroutine function"
             )

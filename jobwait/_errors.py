@@ -321,5 +321,10 @@ class JobTimeoutError(JobwaitError, TimeoutError):
         return (
             f"gave up on job {self.gid} after {span(self.elapsed)} and {self.polls} "
             f"poll{'' if self.polls == 1 else 's'} ({seen}{failure}); "
-            f"it may still be running: wait for {self.gid} again to go on"
+            f"{self._state()}: wait for {self.gid} again to go on"
         )
+
+    def _state(self) -> str:
+        if self.last_job is not None and self.last_job.status == "succeeded":
+            return "it has succeeded, but what it made was not seen"
+        return "it may still be running"

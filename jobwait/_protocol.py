@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from pydantic import ValidationError
@@ -69,6 +69,9 @@ class Token:
 
     def __repr__(self) -> str:
         return "<token>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token is not pickled: make the client where it is used")
 
     def headers(self) -> dict[str, str]:
         """Return the headers of a request for a job."""

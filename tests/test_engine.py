@@ -19,7 +19,17 @@ from freezegun import freeze_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobwait._engine import LAST_LOOK, Decision, History, OnPoll, Poll, Wait, decide, timed_out
+from jobwait._engine import (
+    LAST_LOOK,
+    Decision,
+    History,
+    OnPoll,
+    Poll,
+    Terms,
+    Wait,
+    decide,
+    timed_out,
+)
 from jobwait._errors import (
     AccessDeniedError,
     ApiError,
@@ -462,6 +472,17 @@ def test_it_is_remembered_since_when(
     assert seen.last_job == (jobs[-1] if jobs else None)
 
 
+def test_time_in_line_is_no_time_of_an_outage() -> None:
+    seen = history((1.0, absent()), (2.0, down()))
+    later = seen.in_line(100.0)
+    assert (later.absent_since, later.failing_since, later.incomplete_since) == (101.0, 102.0, None)
+    assert (later.polls, later.asked, later.elapsed) == (seen.polls, seen.asked, seen.elapsed)
+    assert (later.last_job, later.last_error) == (seen.last_job, seen.last_error)
+    assert history((1.0, BARE)).in_line(100.0).incomplete_since == 101.0
+    assert seen.in_line(0.0) == seen
+    assert history((1.0, PENDING)).in_line(100.0) == history((1.0, PENDING))
+
+
 # The loop
 
 
@@ -703,6 +724,15 @@ def test_every_poll_is_told_of_the_last_included(mode: str) -> None:
     ]
 
 
+def test_what_a_listener_is_told_cannot_be_changed() -> None:
+    poll = Poll(gid=GID, number=1, elapsed=0.0, job=PENDING, error=None, pause=None)
+    with pytest.raises(FrozenInstanceError):
+        poll.number = 2  # type: ignore[misc]
+    assert not hasattr(poll, "__dict__")
+    with pytest.raises(TypeError):
+        Poll(GID, 1, 0.0, PENDING, None, None)  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize(
     "answers", [[FAILED], [AccessDeniedError(GID, 403)], [PENDING], [down()], [down(99.0)]]
 )
@@ -842,11 +872,60 @@ def test_a_poll_may_take_the_time_that_is_left(
         assert wait.history.asked == pytest.approx(elapsed, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("answer", "patience", "kind"),
+    [
+        (down(), 300.0, UnavailableError),
+        (absent(), 5.0, JobNotFoundError),
+        (BARE, 10.0, MissingReferenceError),
+    ],
+)
+@pytest.mark.parametrize("in_line", [0.0, 100.0])
+def test_patience_does_not_run_while_a_wait_stands_in_line(
+    answer: Job | PollError, patience: float, kind: type[JobwaitError], in_line: float
+) -> None:
+    """In a crowd a wait's turn comes every few minutes; that is nobody's outage."""
+    with freeze_time("2026-06-01") as clock:
+        wait = Wait(gid=GID, policy=STEADY, price=PRICE, timeout=inf, on_poll=None)
+        paused = [0.0]
+
+        def poll() -> Job:
+            clock.tick(in_line)
+            wait.asking(30.0)
+            if isinstance(answer, PollError):
+                raise answer
+            return answer
+
+        def pause(seconds: float) -> None:
+            paused.append(seconds)
+            clock.tick(seconds)
+
+        with pytest.raises(kind):
+            wait.run(poll, pause)
+        assert sum(paused) == pytest.approx(patience, abs=0.01)
+        lasted = time.monotonic() - wait.began
+        assert lasted == pytest.approx(patience + in_line * wait.history.polls, abs=0.01)
+
+
+@pytest.mark.parametrize(("left", "timeout"), [(60.0, 60.0), (0.0, 0.0), (-5.0, 0.0), (inf, inf)])
+def test_waits_of_one_call_share_its_deadline(left: float, timeout: float) -> None:
+    with freeze_time("2026-06-01"):
+
+        def listen(poll: Poll) -> None: ...
+
+        deadline = time.monotonic() + left
+        terms = Terms(policy=STEADY, price=PRICE, deadline=deadline, on_poll=listen)
+        wait = terms.begin("7")
+        assert (wait.gid, wait.policy, wait.price, wait.on_poll) == ("7", STEADY, PRICE, listen)
+        assert wait.timeout == pytest.approx(timeout, abs=1e-4)
+        assert terms.begin("8") is not wait
+
+
 def test_a_wait_knows_its_deadline_on_the_monotonic_clock() -> None:
     with freeze_time("2026-06-01") as clock:
         wait = Wait(gid=GID, policy=STEADY, price=PRICE, timeout=60.0, on_poll=None)
         clock.tick(5.0)
-        assert wait.deadline == pytest.approx(time.monotonic() + 55.0)
+        assert wait.deadline - time.monotonic() == pytest.approx(55.0, abs=1e-4)
         wait = Wait(gid=GID, policy=STEADY, price=PRICE, timeout=inf, on_poll=None)
         assert isinf(wait.deadline)
 
@@ -1047,3 +1126,13 @@ def test_any_decision_is_to_pause_to_raise_or_to_be_done(
         assert told <= decision.pause <= timeout - seen.elapsed
         assert decision.pause <= max(told, policy.max_pause)
         assert decision.pause > 0
+
+
+def test_an_object_that_is_called_asynchronously_is_refused_as_well() -> None:
+    """Its coroutine would never be awaited."""
+
+    class Listener:
+        async def __call__(self, _poll: Poll) -> None: ...
+
+    with pytest.raises(TypeError, match="on_poll must be a plain function"):
+        Wait(gid="1", policy=WaitPolicy(), price=0.2, timeout=1.0, on_poll=Listener())

@@ -371,3 +371,10 @@ def test_no_far_side_text_can_make_a_second_line(text: str, phrase: str) -> None
 
 def test_an_answer_of_a_thousand_errors_makes_no_endless_line() -> None:
     assert len(str(ApiError(GID, 400, details(*["x" * 100] * 1000)))) < 600
+
+
+def test_a_timeout_does_not_say_that_a_job_runs_which_was_seen_to_succeed() -> None:
+    job = SucceededJob(gid="1204", raw_status="succeeded", status=JobStatus.SUCCEEDED)
+    error = JobTimeoutError("1204", last_job=job, elapsed=5.0, polls=2, last_error=None)
+    assert "it has succeeded, but what it made was not seen" in str(error)
+    assert "running" not in str(error)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import sys
 from itertools import pairwise
 from math import inf, nan, nextafter, sqrt
 from typing import Any
@@ -23,6 +24,7 @@ from jobwait._policy import (
     check_timeout,
 )
 
+LARGEST = sys.float_info.max
 DEFAULTS = {
     "price": None,
     "jitter": 0.1,
@@ -258,7 +260,14 @@ def test_the_shortest_pause_is_not_longer_than_the_longest() -> None:
 
 @pytest.mark.parametrize(
     ("value", "infinite", "seconds"),
-    [(0, False, 0.0), (5, False, 5.0), (1e308, False, 1e308), (0.5, True, 0.5), (inf, True, inf)],
+    [
+        (0, False, 0.0),
+        (5, False, 5.0),
+        (1e308, False, 1e308),
+        (LARGEST, False, LARGEST),
+        (0.5, True, 0.5),
+        (inf, True, inf),
+    ],
 )
 def test_seconds_come_back_as_a_float(value: float, infinite: bool, seconds: float) -> None:
     checked = check_seconds("pause", value, infinite=infinite)
@@ -293,7 +302,9 @@ def test_a_timeout_that_is_no_number_is_refused_by_name(value: Any) -> None:
         check_timeout(value)
 
 
-@pytest.mark.parametrize(("rate", "checked"), [(150, 150.0), (1e-3, 1e-3), (1e308, 1e308)])
+@pytest.mark.parametrize(
+    ("rate", "checked"), [(150, 150.0), (1e-3, 1e-3), (1e308, 1e308), (LARGEST, LARGEST)]
+)
 def test_a_rate_comes_back_as_a_float(rate: float, checked: float) -> None:
     assert type(check_rate(rate)) is float
     assert check_rate(rate) == checked

@@ -24,7 +24,7 @@ MODULES = {
     "few": "few",
     "memory": "memory",
     "realtime": "realtime",
-    "soak": "soak",
+    "soak": "long_soak",
 }
 OPT_IN = {"realtime", "soak"}
 
