@@ -210,9 +210,7 @@ class AsyncJobsClient(BaseClient):
         self, request: httpx.Request, until: float, asking: Callable[[], float]
     ) -> httpx.Response | ExchangeError | None:
         failure = None
-        for _ in range(CONNECTIONS + 1):
-            if not await self._take_turn(until):
-                return failure
+        while await self._take_turn(until):
             try:
                 seconds = asking()
                 with exchange(seconds):

@@ -244,10 +244,8 @@ class JobsClient(BaseClient):
     ) -> httpx.Response | ExchangeError | None:
         """Send a request in its turn; None if its turn would come only after ``until``."""
         failure = None
-        # A kept connection may have died unseen: each try uses one up, the last makes a new one.
-        for _ in range(CONNECTIONS + 1):
-            if not self._take_turn(until):
-                return failure
+        # A kept connection may have died unseen: each such try uses one up, until one is new.
+        while self._take_turn(until):
             try:
                 with exchange(asking()):
                     return self._http.handle_request(request)

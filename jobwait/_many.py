@@ -145,9 +145,9 @@ async def _threaded(items: Iterator[_T]) -> AsyncIterator[_T]:
     def draw() -> None:
         try:
             for item in items:
-                loop.call_soon_threadsafe(drawn.put_nowait, (True, item))
                 if not wanted:
                     return
+                loop.call_soon_threadsafe(drawn.put_nowait, (True, item))
             error: BaseException | None = None
         except BaseException as raised:  # noqa: BLE001 - it is raised again where it is awaited
             error = raised
@@ -197,14 +197,12 @@ def in_thread(outcomes: Callable[[], AsyncGenerator[Outcome]]) -> Generator[Outc
 
     Closing the generator, or an exception where it is consumed, cancels what is left.
     """
-    told: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
-    started: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]]
-    started = queue.SimpleQueue()
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     async def tell() -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio.run made it
-        started.put((asyncio.get_running_loop(), task))
+        told.put((asyncio.get_running_loop(), task))
         async with contextlib.aclosing(outcomes()) as each:
             async for outcome in each:
                 told.put(outcome)
@@ -217,14 +215,18 @@ def in_thread(outcomes: Callable[[], AsyncGenerator[Outcome]]) -> Generator[Outc
         else:
             told.put(None)
 
+    def heard() -> Any:
+        item = told.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
     thread = threading.Thread(target=work, name="jobwait", daemon=True)
     thread.start()
-    loop, task = started.get()
+    loop, task = heard()
     try:
-        while (item := told.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        while (outcome := heard()) is not None:
+            yield outcome
     finally:
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left
             loop.call_soon_threadsafe(task.cancel)

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import partial
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import TOKEN, Clock, Mode, Start, outcome_of
-from far_side import GID, PROJECT, Connection, answer, job, silence, succeeded, then
+from far_side import GID, PROJECT, Connection, answer, close, job, silence, succeeded, then
 
 from jobwait import (
     AccessDeniedError,
@@ -46,8 +47,10 @@ from jobwait import (
     WaitPolicy,
     wait_for_job,
     wait_for_job_async,
+    wait_for_jobs,
 )
 from jobwait import _transport as transport
+from jobwait._budget import Budget, Ticket
 
 STEADY = WaitPolicy(jitter=0)
 # The k-th poll falls at price * k**2, with the price of 0.2 s that 150 a minute has.
@@ -842,3 +845,88 @@ def test_a_protocol_error_says_what_is_wrong(mode: Mode, far_side: Start) -> Non
     far = far_side(job("in_progress", gid="99"))
     with pytest.raises(ProtocolError, match="about job 99"):
         mode.get_job(far.url)
+
+
+# Turns
+
+
+def test_a_wait_whose_turn_comes_too_late_ends_at_its_deadline(
+    far_side: Start, mode: Mode, clock: Clock
+) -> None:
+    """At one request a minute there is none left for it: it says so without having asked."""
+    far = far_side(job("in_progress"))
+    looked, error = mode.use_for(
+        far.url,
+        lambda client: client.get_job(GID),
+        lambda client: client.wait(GID, timeout=5.0),
+        rate=1,
+    )
+    assert looked.gid == GID
+    assert isinstance(error, JobTimeoutError)
+    assert error.polls == 0
+    assert error.elapsed == pytest.approx(5.0)
+    assert len(far.requests) == 1
+
+
+def test_a_connection_that_died_is_not_tried_again_out_of_turn(
+    far_side: Start, mode: Mode, clock: Clock
+) -> None:
+    """The budget counts the lost request as well: the poll has failed if none is left."""
+    far = far_side(job("in_progress"), close())
+    _, error = mode.use_for(
+        far.url,
+        lambda client: client.get_job(GID),
+        lambda client: client.wait(GID, timeout=70.0),
+        rate=1,
+    )
+    assert isinstance(error, JobTimeoutError)
+    assert isinstance(error.last_error, TransportError)
+    assert len(far.requests) == 2
+
+
+def test_a_turn_that_a_hold_has_moved_is_waited_for_again(
+    far_side: Start, mode: Mode, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last moment before sending is when it counts; a connection is not kept meanwhile."""
+    far = far_side(job("in_progress"))
+    spend = Budget.spend
+    refused: list[float] = []
+
+    def spend_later(budget: Budget, ticket: Ticket, now: float) -> bool:
+        if not refused:
+            refused.append(now)
+            budget.hold(now, 30.0)
+        return spend(budget, ticket, now)
+
+    monkeypatch.setattr(Budget, "spend", spend_later)
+    assert mode.get_job(far.url).gid == GID
+    assert clock.naps == [pytest.approx(30.0)]
+
+
+def test_no_wait_outlives_its_deadline_in_line_for_a_connection(far_side: Start) -> None:
+    """Nine waits, eight connections, and a far side that never answers."""
+    far = far_side(silence())
+    gids = [str(number) for number in range(9)]
+    began = time.monotonic()
+    with JobsClient(TOKEN, base_url=far.url) as client, ThreadPoolExecutor(9) as pool:
+        waits = [pool.submit(client.wait, gid, timeout=0.3) for gid in gids]
+        errors = [wait.exception() for wait in waits]
+    outcomes = wait_for_jobs(gids, token=TOKEN, base_url=far.url, timeout=0.3)
+    assert time.monotonic() - began < 20
+    assert {type(error) for error in errors} == {JobTimeoutError}
+    assert {outcome.outcome for outcome in outcomes} == {"timed_out"}
+
+
+def test_a_client_that_was_made_in_another_process_is_refused() -> None:
+    client = JobsClient(TOKEN)
+    client._process += 1
+    with pytest.raises(RuntimeError, match="make a new one after the fork"):
+        client.get_job(GID)
+
+
+def test_a_proxy_that_speaks_neither_http_nor_https_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
+    with pytest.raises(ConfigurationError, match="a proxy must be http or https, not socks5"):
+        JobsClient(TOKEN)

@@ -11,11 +11,12 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from itertools import pairwise
 from random import Random
 from typing import Any
 
+import httpx
 import pytest
 from conftest import outcome_of
 from virtual import Crowd, Time, virtual_time
@@ -32,6 +33,7 @@ from jobwait import (
     wait_for_jobs,
     wait_for_jobs_async,
 )
+from jobwait._transport import ExchangeError
 from jobwait.simulator import Durations, Simulator
 
 QUICK = WaitPolicy(price=0.01, min_pause=0.01)
@@ -584,3 +586,61 @@ def test_an_outcome_that_is_kept_keeps_no_frames(clock: Time) -> None:
     for outcome in outcomes:
         assert outcome.error is not None
         assert outcome.error.__traceback__ is None
+
+
+class _Refusing:
+    """A transport that fails or answers in one way, whatever is asked."""
+
+    def __init__(self, answer: Callable[[], httpx.Response]) -> None:
+        self._answer = answer
+        self.requests = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        return self._answer()
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open."""
+
+
+def _distrust() -> httpx.Response:
+    raise ExchangeError("its certificate does not verify", transient=False)
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda: httpx.Response(302), _distrust], ids=["a redirect", "a certificate"]
+)
+def test_a_base_url_that_cannot_work_ends_all_once(
+    clock: Time, answer: Callable[[], httpx.Response]
+) -> None:
+    far = _Refusing(answer)
+
+    async def use(client: AsyncJobsClient) -> list[Outcome]:
+        client._http = far  # type: ignore[assignment]
+        return await client.wait_for_jobs([str(number) for number in range(100)])
+
+    outcomes = Crowd(clock).run(use)
+    assert _words(outcomes) == ["unavailable"] * 100
+    assert len({id(outcome.error) for outcome in outcomes}) <= 8
+    assert far.requests <= 8
+
+
+def test_a_timeout_of_the_stream_s_own_is_raised_as_any_other_error(clock: Time) -> None:
+    async def stream() -> AsyncIterator[Any]:
+        yield "404"
+        raise TimeoutError("the queue is empty")
+
+    with pytest.raises(TimeoutError, match="the queue is empty"):
+        Crowd(clock).run(lambda client: client.wait_for_jobs(stream()))
+
+
+def test_an_event_loop_that_cannot_be_made_is_an_error_and_no_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(main: Coroutine[Any, Any, None]) -> None:
+        main.close()
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(asyncio, "run", fail)
+    with pytest.raises(OSError, match="too many open files"):
+        wait_for_jobs(["1", "2"], token="x")
