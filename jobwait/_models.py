@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -63,7 +64,7 @@ class Reference(_Asana):
     def url(self) -> str | None:
         """The page in Asana that shows a project, task or portfolio; None for anything else."""
         page = _URLS.get(self.field)
-        return page and page.format(self.gid)
+        return page and page.format(quote(self.gid, safe=""))
 
     @property
     def is_export(self) -> bool:

@@ -313,3 +313,8 @@ def test_errors_are_read_with_what_is_there() -> None:
 def test_errors_of_another_shape_are_refused(body: str) -> None:
     with pytest.raises(ValidationError):
         ErrorEnvelope.model_validate_json(body)
+
+
+def test_a_page_holds_nothing_of_the_far_side_s_but_what_a_url_may() -> None:
+    reference = Reference(field="new_task", gid="1\n<img>/../?")
+    assert reference.url == "https://app.asana.com/0/0/1%0A%3Cimg%3E%2F..%2F%3F/f"
