@@ -21,7 +21,7 @@ _WINDOW = 61.0
 _LATE = 0.5
 _CLOSE = 0.001
 # How much of a minute's requests may go unspaced; the rest then spreads over the same minute.
-_UNSPACED = 0.6
+_UNSPACED = 0.55
 
 
 class Ticket:

@@ -270,7 +270,7 @@ def test_most_of_a_minutes_requests_may_go_at_once_and_the_rest_fill_the_minute(
         assert ticket is not None
         moments.append(ticket.at)
     at_once = moments.count(0.0)
-    assert 89 <= at_once <= 90
+    assert 82 <= at_once <= 83
     assert max(gaps(moments)) <= 61 / (150 - at_once) + NEAR
     assert sum(moment < 61 for moment in moments) == pytest.approx(150, abs=1)
 
@@ -309,7 +309,7 @@ def test_nobody_goes_at_once_past_those_that_are_in_line() -> None:
 
 @pytest.mark.parametrize(
     ("before", "joined", "at_once"),
-    [(0, 1000, 1), (1, 1000, 1), (40, 1000, 40), (76, 1000, 76), (0, 1, 45)],
+    [(0, 1000, 1), (1, 1000, 1), (40, 1000, 40), (76, 1000, 76), (0, 1, 41)],
 )
 def test_a_thousand_waits_are_served_evenly_and_without_a_silence(
     before: int, joined: int, at_once: int
