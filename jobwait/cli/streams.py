@@ -45,10 +45,10 @@ def put(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_up()
+        _give_up(sys.stdout)
         raise ReaderGoneError from None
     except OSError as error:
-        _give_up()
+        _give_up(sys.stdout)
         # The table has no status of its own for this.  Of those that it has, 2 asks for the
         # right thing: put the set-up right, run the same line again; no job is to blame.
         raise CommandError(
@@ -57,19 +57,21 @@ def put(text: str) -> None:
         ) from None
 
 
-def _give_up() -> None:
+def _give_up(stream: TextIO) -> None:
     """Let what is left in the buffer vanish: the process's end would try it once more, aloud."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
 def say(text: str) -> None:
     """Write words for people; where nobody can read them, that is no reason to end."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         sys.stderr.write(text)
         sys.stderr.flush()
+    except (OSError, ValueError):
+        _give_up(sys.stderr)
 
 
 def say_error(message: str, *, annotate: bool = False) -> None:
