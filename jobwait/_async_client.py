@@ -234,7 +234,7 @@ class AsyncJobsClient(BaseClient):
                 if (left := ticket.at - time.monotonic()) > 0:
                     await asyncio.sleep(left)
                 elif not await self._acquire(until):
-                    break
+                    return False  # pragma: no cover - it runs, but the trace is lost on 3.11
                 elif self._budget.spend(ticket, time.monotonic()):
                     return True
                 else:

@@ -267,7 +267,7 @@ class JobsClient(BaseClient):
                 if (left := ticket.at - time.monotonic()) > 0:
                     time.sleep(left)
                 elif not self._gate.acquire(timeout=_lock_timeout(until)):
-                    break
+                    return False
                 elif self._budget.spend(ticket, time.monotonic()):
                     return True
                 else:

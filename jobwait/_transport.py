@@ -282,10 +282,11 @@ class _NotingBackend(httpcore.AnyIOBackend):
     ) -> httpcore.AsyncNetworkStream:
         _exchange.get().connected = True
         try:
-            inner = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+            return _NotedStream(
+                await super().connect_tcp(host, port, timeout, local_address, socket_options)
+            )
         except UnicodeError as error:
             raise httpcore.ConnectError(str(error)) from None
-        return _NotedStream(inner)
 
 
 class _Body:

@@ -13,7 +13,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from functools import partial
 from importlib.metadata import version
@@ -47,7 +46,6 @@ from jobwait import (
     WaitPolicy,
     wait_for_job,
     wait_for_job_async,
-    wait_for_jobs,
 )
 from jobwait import _transport as transport
 from jobwait._budget import Budget, Ticket
@@ -903,18 +901,40 @@ def test_a_turn_that_a_hold_has_moved_is_waited_for_again(
     assert clock.naps == [pytest.approx(30.0)]
 
 
-def test_no_wait_outlives_its_deadline_in_line_for_a_connection(far_side: Start) -> None:
-    """Nine waits, eight connections, and a far side that never answers."""
-    far = far_side(silence())
-    gids = [str(number) for number in range(9)]
+def test_a_turn_that_a_hold_has_moved_past_the_deadline_is_not_waited_for(
+    far_side: Start, mode: Mode, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = far_side(job("in_progress"))
+
+    def hold(budget: Budget, _ticket: Ticket, now: float) -> bool:
+        budget.hold(now, 60.0)
+        return False
+
+    monkeypatch.setattr(Budget, "spend", hold)
+    with pytest.raises(JobTimeoutError):
+        mode.wait(far.url, timeout=5.0)
+    assert sum(clock.naps) == pytest.approx(5.0)
+    assert not far.requests
+
+
+def test_no_wait_outlives_its_deadline_in_line_for_a_connection(mode: Mode) -> None:
+    """All eight connections are taken, and none of them comes free."""
+
+    def wait(client: JobsClient) -> SucceededJob:
+        for _ in range(8):
+            client._gate.acquire()
+        return client.wait(GID, timeout=0.1)
+
+    async def wait_async(client: AsyncJobsClient) -> SucceededJob:
+        for _ in range(8):
+            await client._gate.acquire()
+        return await client.wait(GID, timeout=0.1)
+
     began = time.monotonic()
-    with JobsClient(TOKEN, base_url=far.url) as client, ThreadPoolExecutor(9) as pool:
-        waits = [pool.submit(client.wait, gid, timeout=0.3) for gid in gids]
-        errors = [wait.exception() for wait in waits]
-    outcomes = wait_for_jobs(gids, token=TOKEN, base_url=far.url, timeout=0.3)
-    assert time.monotonic() - began < 20
-    assert {type(error) for error in errors} == {JobTimeoutError}
-    assert {outcome.outcome for outcome in outcomes} == {"timed_out"}
+    with pytest.raises(JobTimeoutError) as caught:
+        mode.use("http://localhost", wait_async if mode.is_async else wait)
+    assert 0.1 <= time.monotonic() - began < 20
+    assert caught.value.polls == 0
 
 
 def test_a_client_that_was_made_in_another_process_is_refused() -> None:
