@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         JobTimeoutError,
         JobwaitError,
         MissingReferenceError,
+        OutcomeWord,
         PollError,
         ProtocolError,
         TransportError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         Reference,
         SucceededJob,
     )
-    from jobwait._outcome import Outcome, OutcomeWord
+    from jobwait._outcome import Outcome
     from jobwait._policy import WaitPolicy
     from jobwait._version import __version__
     from jobwait._wait import (
@@ -96,7 +97,7 @@ _ROOMS = {
         "Reference",
         "SucceededJob",
     ),
-    "_outcome": ("Outcome", "OutcomeWord"),
+    "_outcome": ("Outcome",),
     "_policy": ("WaitPolicy",),
     "_version": ("__version__",),
     "_wait": (

@@ -22,12 +22,25 @@ This file does not know which answers lead to which error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from jobwait._text import escape, span
 
 if TYPE_CHECKING:
     from jobwait._models import ErrorDetail, FailedJob, Job, SucceededJob
+
+OutcomeWord: TypeAlias = Literal[
+    "succeeded",
+    "failed",
+    "timed_out",
+    "not_found",
+    "denied",
+    "unauthorized",
+    "unavailable",
+    "no_reference",
+    "pending",
+]
+"""How a wait ended, in one word."""
 
 _E = TypeVar("_E", bound="JobwaitError")
 
@@ -45,9 +58,14 @@ class JobwaitError(Exception):
 
     Attributes:
         gid: The job in question; None where it is about no particular one.
+        outcome: The word for a wait that ends with it.
+        concerns_all: Whether it is no matter of its job's, but of the token, the base URL or a
+            certificate: waits for other jobs would end with it as well.
     """
 
     gid: str | None = None
+    outcome: OutcomeWord = "unavailable"
+    concerns_all: bool = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -79,6 +97,8 @@ class JobFailedError(JobwaitError):
         job: The job as Asana gave it.
     """
 
+    outcome = "failed"
+
     def __init__(self, job: FailedJob) -> None:
         super().__init__()
         self.gid = job.gid
@@ -98,6 +118,8 @@ class MissingReferenceError(JobwaitError):
     Attributes:
         job: The job as Asana gave it.
     """
+
+    outcome = "no_reference"
 
     def __init__(self, job: SucceededJob) -> None:
         super().__init__()
@@ -154,6 +176,11 @@ class ApiError(PollError):
         self.errors = errors
         self.transient = transient
         self.retry_after = retry_after
+        self.concerns_all = self._is_redirect or status == 401  # noqa: PLR2004
+
+    @property
+    def _is_redirect(self) -> bool:
+        return 300 <= self.status < 400  # noqa: PLR2004
 
     @property
     def phrase(self) -> str | None:
@@ -171,7 +198,7 @@ class ApiError(PollError):
     def _remedy(self) -> str:
         if self.status == 429:  # noqa: PLR2004
             return "the token's requests are used up: wait, or poll less often"
-        if 300 <= self.status < 400:  # noqa: PLR2004
+        if self._is_redirect:
             return "redirects are never followed: check the base URL"
         if self.transient:
             return "this passes by itself: wait for the same job again"
@@ -181,6 +208,8 @@ class ApiError(PollError):
 class AuthenticationError(ApiError):
     """401: the token is not accepted."""
 
+    outcome = "unauthorized"
+
     def _remedy(self) -> str:
         return "the token is not accepted: check that it is whole, not revoked, and has jobs:read"
 
@@ -188,12 +217,16 @@ class AuthenticationError(ApiError):
 class AccessDeniedError(ApiError):
     """403: the token may not see the job."""
 
+    outcome = "denied"
+
     def _remedy(self) -> str:
         return _CREATOR_ONLY
 
 
 class JobNotFoundError(ApiError):
     """404: there is no such job, or the token may not see it."""
+
+    outcome = "not_found"
 
     def _remedy(self) -> str:
         return "check the gid; " + _CREATOR_ONLY
@@ -239,6 +272,7 @@ class TransportError(PollError):
         self.host = host
         self.reason = reason
         self.transient = transient
+        self.concerns_all = not transient
 
     def __str__(self) -> str:
         remedy = (
@@ -294,6 +328,8 @@ class JobTimeoutError(JobwaitError, TimeoutError):
         polls: The number of polls.
         last_error: The failure of the last poll; None if it was answered.
     """
+
+    outcome = "timed_out"
 
     def __init__(
         self,

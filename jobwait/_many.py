@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from jobwait._engine import Wait
 from jobwait._errors import JobwaitError
 from jobwait._models import SucceededJob
-from jobwait._outcome import Intake, Outcome, ReturnWhen, concerns_all, outcome_of, word_for
+from jobwait._outcome import Intake, Outcome, ReturnWhen, outcome_of
 from jobwait._protocol import JobLike
 
 _T = TypeVar("_T")
@@ -97,7 +97,7 @@ async def gather(  # noqa: C901 - the life of a crowd is told in one place
             del waits[task]
             outcome = tell(task.result())
             yield outcome
-            if concerns_all(outcome.error):
+            if outcome.error is not None and outcome.error.concerns_all:
                 cause = outcome.error
                 break
             succeeded = outcome.outcome == "succeeded"
@@ -176,10 +176,9 @@ async def _cut_short(
     left = dict(waits)
     await _cancel(left)
     waits.clear()
-    word = "pending" if cause is None else word_for(cause)
     return [
         # One may have ended while another's end was being told.
-        outcome_of(wait, cause, word=word) if task.cancelled() else task.result()
+        outcome_of(wait, cause) if task.cancelled() else task.result()
         for task, wait in left.items()
     ]
 

@@ -13,43 +13,14 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from jobwait._engine import Wait
-from jobwait._errors import (
-    AccessDeniedError,
-    ApiError,
-    AuthenticationError,
-    JobFailedError,
-    JobNotFoundError,
-    JobTimeoutError,
-    JobwaitError,
-    MissingReferenceError,
-    TransportError,
-)
+from jobwait._errors import JobwaitError, OutcomeWord
 from jobwait._models import Job, Reference, SucceededJob
 from jobwait._protocol import JobLike, gid_of
 
-OutcomeWord: TypeAlias = Literal[
-    "succeeded",
-    "failed",
-    "timed_out",
-    "not_found",
-    "denied",
-    "unauthorized",
-    "unavailable",
-    "no_reference",
-    "pending",
-]
 ReturnWhen: TypeAlias = Literal["all", "any", "first_failure"]
 Jobs: TypeAlias = Iterable[JobLike]
 JobStream: TypeAlias = Iterable[JobLike] | AsyncIterable[JobLike]
 
-_WORDS: tuple[tuple[type[JobwaitError], OutcomeWord], ...] = (
-    (JobFailedError, "failed"),
-    (JobTimeoutError, "timed_out"),
-    (JobNotFoundError, "not_found"),
-    (AccessDeniedError, "denied"),
-    (AuthenticationError, "unauthorized"),
-    (MissingReferenceError, "no_reference"),
-)
 _RETURN_WHEN = ("all", "any", "first_failure")
 
 
@@ -81,46 +52,28 @@ class Outcome:
 OnEnd: TypeAlias = Callable[[Outcome], object]
 
 
-def outcome_of(
-    wait: Wait, error: JobwaitError | None = None, *, word: OutcomeWord | None = None
-) -> Outcome:
+def outcome_of(wait: Wait, error: JobwaitError | None = None) -> Outcome:
     """Return the outcome of a wait that ended, by itself or not.
 
     Args:
         wait: The wait.
-        error: What it raised; None if it did not.
-        word: What to call it, where the error alone does not tell.
+        error: What it raised, or what ended it from outside; None if there was nothing.
     """
     # Their frames would keep the whole wait alive for as long as the outcome is kept.
     link: BaseException | None = error
     while link is not None:
         link = link.with_traceback(None).__cause__
-    if word is None:
-        word = "succeeded" if error is None else word_for(error)
     job = wait.history.last_job
-    succeeded = word == "succeeded" and isinstance(job, SucceededJob)
+    has_succeeded = error is None and isinstance(job, SucceededJob) and job.is_complete
+    word: OutcomeWord = "succeeded" if has_succeeded else "pending"
     return Outcome(
         gid=wait.gid,
-        outcome=word,
+        outcome=word if error is None else error.outcome,
         job=job,
-        reference=job.reference if succeeded and isinstance(job, SucceededJob) else None,
+        reference=job.reference if has_succeeded and isinstance(job, SucceededJob) else None,
         error=error,
         elapsed=time.monotonic() - wait.began,
         polls=wait.history.polls,
-    )
-
-
-def word_for(error: JobwaitError) -> OutcomeWord:
-    """Return the word for a wait that ended with an error."""
-    return next((word for kind, word in _WORDS if isinstance(error, kind)), "unavailable")
-
-
-def concerns_all(error: JobwaitError | None) -> bool:
-    """Tell whether an error is not about its job: the token, the base URL, the certificate."""
-    if isinstance(error, TransportError):
-        return not error.transient
-    return isinstance(error, AuthenticationError) or (
-        isinstance(error, ApiError) and 300 <= error.status < 400  # noqa: PLR2004
     )
 
 

@@ -30,7 +30,7 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
 import jobwait
-from jobwait._outcome import OutcomeWord
+from jobwait._errors import OutcomeWord
 from jobwait.cli.arguments import ENVIRONMENT, FORMS, SHELLS, make_parser
 from jobwait.cli.document import schema
 from jobwait.cli.exits import Exit

@@ -177,6 +177,27 @@ def test_an_error_names_its_job_and_what_to_do(error: JobwaitError) -> None:
     assert re.search(r"\b(check|wait|look|give|use|pass)\b", str(error))
 
 
+WORDS = {
+    JobFailedError: "failed",
+    MissingReferenceError: "no_reference",
+    JobTimeoutError: "timed_out",
+    AuthenticationError: "unauthorized",
+    AccessDeniedError: "denied",
+    JobNotFoundError: "not_found",
+}
+
+
+@every_error
+def test_an_error_has_the_word_of_the_command_for_its_wait(error: JobwaitError) -> None:
+    assert error.outcome == WORDS.get(type(error), "unavailable")
+
+
+def test_what_is_no_matter_of_one_job_concerns_all() -> None:
+    """The token, the base URL, a certificate: waits for other jobs end of it as well."""
+    concerning = {name for name, error in ERRORS.items() if error.concerns_all}
+    assert concerning == {"api, redirect", "authentication", "transport, final"}
+
+
 @every_error
 def test_the_repr_is_the_name_and_the_text(error: JobwaitError) -> None:
     assert repr(error) == f"{type(error).__name__}({str(error)!r})"

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jobwait import OutcomeWord
 from jobwait.cli.ledger import Entry
 
 
@@ -54,17 +55,7 @@ class JobReport(_Printed):
 
     job: str
     """The job's gid."""
-    outcome: Literal[
-        "succeeded",
-        "failed",
-        "timed_out",
-        "not_found",
-        "denied",
-        "unauthorized",
-        "unavailable",
-        "no_reference",
-        "pending",
-    ]
+    outcome: OutcomeWord
     """How the wait ended; pending where something else ended before it did."""
     status: str | None
     """The job's status when it was last seen, in Asana's word; null if it never was."""

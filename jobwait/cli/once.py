@@ -8,12 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from jobwait import (
-    AccessDeniedError,
-    AuthenticationError,
     FailedJob,
     Job,
     JobFailedError,
-    JobNotFoundError,
     JobsClient,
     JobTimeoutError,
     JobwaitError,
@@ -22,21 +19,11 @@ from jobwait import (
     Poll,
     PollError,
     SucceededJob,
-    TransportError,
 )
 
 if TYPE_CHECKING:
     from jobwait import OutcomeWord
     from jobwait.cli.asking import Listener
-
-_WORDS: tuple[tuple[type[JobwaitError], OutcomeWord], ...] = (
-    (JobNotFoundError, "not_found"),
-    (AccessDeniedError, "denied"),
-    (AuthenticationError, "unauthorized"),
-    (PollError, "unavailable"),
-    (JobFailedError, "failed"),
-    (MissingReferenceError, "no_reference"),
-)
 
 
 def look_once(client: JobsClient, jobs: Iterable[str], tell: Listener, *, deadline: float) -> None:
@@ -54,10 +41,10 @@ def look_once(client: JobsClient, jobs: Iterable[str], tell: Listener, *, deadli
         if gid in looked:
             continue
         if verdict is not None:
-            tell.ended(_unseen(gid, _word(verdict), verdict))
+            tell.ended(_unseen(gid, verdict))
         elif looked and time.monotonic() >= deadline:
             late = JobTimeoutError(gid, last_job=None, elapsed=0.0, polls=0, last_error=None)
-            tell.ended(_unseen(gid, "timed_out", late))
+            tell.ended(_unseen(gid, late))
         else:
             verdict = _look(client, gid, tell)
         looked.add(gid)
@@ -80,7 +67,7 @@ def _look(client: JobsClient, gid: str, tell: Listener) -> PollError | None:
     tell.ended(
         Outcome(
             gid=gid,
-            outcome=word if error is None else _word(error),
+            outcome=word if error is None else error.outcome,
             job=job,
             reference=made,
             error=error,
@@ -88,7 +75,9 @@ def _look(client: JobsClient, gid: str, tell: Listener) -> PollError | None:
             polls=1,
         )
     )
-    return failure if failure is not None and _concerns_all(failure) else None
+    # Asked to stay away, to look at the next job would be to wait.
+    is_last = failure is not None and (failure.concerns_all or failure.retry_after is not None)
+    return failure if is_last else None
 
 
 def _end_of(job: Job | None) -> JobwaitError | None:
@@ -99,20 +88,13 @@ def _end_of(job: Job | None) -> JobwaitError | None:
     return None
 
 
-def _word(error: JobwaitError) -> OutcomeWord:
-    return next(word for kind, word in _WORDS if isinstance(error, kind))
-
-
-def _concerns_all(failure: PollError) -> bool:
-    # Asked to stay away, to look at the next job would be to wait.
-    return (
-        isinstance(failure, AuthenticationError)
-        or failure.retry_after is not None
-        or (isinstance(failure, TransportError) and not failure.transient)
-    )
-
-
-def _unseen(gid: str, word: OutcomeWord, error: JobwaitError) -> Outcome:
+def _unseen(gid: str, error: JobwaitError) -> Outcome:
     return Outcome(
-        gid=gid, outcome=word, job=None, reference=None, error=error, elapsed=0.0, polls=0
+        gid=gid,
+        outcome=error.outcome,
+        job=None,
+        reference=None,
+        error=error,
+        elapsed=0.0,
+        polls=0,
     )
