@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,15 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pytest
 from far_side import GID, PATIENCE, Authority, FarSide, Step
+from hypothesis import settings
 
 from jobwait import AsyncJobsClient, Job, JobsClient, SucceededJob
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# For ``pytest --hypothesis-profile=long``: a hundred times what a test run tries.
+settings.register_profile("long", max_examples=10_000, deadline=None)
 
 TOKEN = "1/1199:sentinel5e3b0c44298fc1c149afbf4c8996fb9"
 

@@ -1040,7 +1040,7 @@ _BROKEN = [ProtocolError(GID, "cut", status=200), TransportError(GID, "h", "rese
 _SEEN = st.sampled_from([*_JOBS, *_ABSENT, *_DOWN, *_BROKEN, AccessDeniedError(GID, 403)])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(
     answers=st.lists(st.tuples(st.floats(0, 40), _SEEN), min_size=1, max_size=25),
     timeout=st.sampled_from([0.0, 1.0, 10.0, 60.0, 700.0]) | st.floats(0, 700),
