@@ -93,6 +93,11 @@ class History:
     absent_since: float | None = None
     incomplete_since: float | None = None
 
+    @property
+    def answer(self) -> Job | None:
+        """The job as the latest poll brought it; None if that failed."""
+        return self.last_job if self.last_error is None else None
+
     def with_job(self, job: Job, *, asked: float, elapsed: float) -> History:
         """Return the history with one more poll, which was answered."""
         incomplete = isinstance(job, SucceededJob) and not job.is_complete
@@ -177,10 +182,10 @@ def decide(
         timeout: The seconds from its begin to its deadline; may be ``inf``.
         spread: Where in the policy's jitter the pause falls, from -1 to 1.
     """
-    job, error = seen.last_job, seen.last_error
-    if error is None and isinstance(job, FailedJob):
+    job, error = seen.answer, seen.last_error
+    if isinstance(job, FailedJob):
         return Decision(error=JobFailedError(job))
-    if error is None and isinstance(job, SucceededJob) and job.is_complete:
+    if isinstance(job, SucceededJob) and job.is_complete:
         return _DONE
 
     stretch = _stretch(seen, policy)
@@ -363,13 +368,12 @@ class Wait:
         seen = self.history
         _log_poll(before, seen, self._decision.pause)
         if self.on_poll is not None:
-            answered = seen.last_error is None
             self.on_poll(
                 Poll(
                     gid=seen.gid,
                     number=seen.polls,
                     elapsed=seen.elapsed,
-                    job=seen.last_job if answered else None,
+                    job=seen.answer,
                     error=seen.last_error,
                     pause=self._decision.pause,
                 )
@@ -404,14 +408,15 @@ class Terms:
 
 
 def _log_poll(before: History, seen: History, pause: float | None) -> None:
-    status = escape(seen.last_job.raw_status) if seen.last_job else "unseen"
+    job = seen.answer
+    said = seen.last_error if job is None else escape(job.raw_status)
     if _log.isEnabledFor(logging.DEBUG):
         _log.debug(
             "job %s: poll %d at %.3f s: %s; %s",
             seen.gid,
             seen.polls,
             seen.elapsed,
-            status if seen.last_error is None else seen.last_error,
+            said,
             "the last" if pause is None else f"next in {pause:.3f} s",
         )
     if before.failing_since is None and seen.failing_since is not None:
@@ -419,6 +424,6 @@ def _log_poll(before: History, seen: History, pause: float | None) -> None:
     elif before.failing_since is not None and seen.failing_since is None:
         outage = span(seen.elapsed - before.failing_since)
         _log.warning("job %s: polls are answered again after %s", seen.gid, outage)
-    known = before.last_job.raw_status if before.last_job else None
-    if seen.last_error is None and seen.last_job and seen.last_job.raw_status != known:
-        _log.info("job %s: %s after %s", seen.gid, status, span(seen.elapsed))
+    known = before.last_job and before.last_job.raw_status
+    if job is not None and job.raw_status != known:
+        _log.info("job %s: %s after %s", seen.gid, said, span(seen.elapsed))

@@ -6,6 +6,8 @@ This file knows neither jobs nor terminals.
 
 from __future__ import annotations
 
+from math import inf
+
 _LONGEST = 300
 _HOUR, _MINUTE = 3600, 60
 
@@ -39,7 +41,7 @@ def span(seconds: float) -> str:
     Args:
         seconds: The span in seconds.
     """
-    if seconds == float("inf"):
+    if seconds == inf:
         return "for ever"
     whole = round(seconds)
     if whole < 10 and abs(seconds - whole) >= 0.05:  # noqa: PLR2004 - a fraction is noise above 10 s

@@ -172,6 +172,23 @@ def test_a_wait_goes_on_with_a_pause(seen: History, timeout: float, pause: float
     assert decision.pause == pytest.approx(pause, abs=1e-9)
 
 
+def test_within_a_millisecond_of_a_moment_is_at_it() -> None:
+    """Sleeping is not exact: a millisecond that is left must not cost a poll of its own."""
+    almost = 10.0 - 0.001
+    late = decided(after_job(PENDING, almost), 10.0)
+    assert isinstance(late.error, JobTimeoutError)
+    impatient = decided(after_job(BARE, almost, incomplete_since=0.0))
+    assert isinstance(impatient.error, MissingReferenceError)
+    with freeze_time("2026-06-01"):
+        wait = Wait(gid=GID, policy=STEADY, price=PRICE, timeout=0.001, on_poll=None)
+        assert wait.asking(30.0) == LAST_LOOK + 0.001
+
+
+def test_a_pause_falls_where_the_schedule_has_it_unless_it_is_spread() -> None:
+    jittery = WaitPolicy(jitter=1.0)
+    assert decide(after_job(PENDING, 0.8), jittery, price=PRICE, timeout=inf).pause == 1.0
+
+
 @pytest.mark.parametrize("job", [COPY, EXPORT])
 @pytest.mark.parametrize("timeout", [0.0, 10.0, inf])
 @pytest.mark.parametrize("elapsed", [0.0, 10.0, 11.0])
@@ -774,7 +791,8 @@ async def _listen(poll: Poll) -> None:
 
 @pytest.mark.parametrize("listener", [_listen, functools.partial(_listen)])
 def test_a_coroutine_function_as_listener_is_refused(listener: Any) -> None:
-    with pytest.raises(TypeError, match="on_poll must be a plain function"):
+    told = "^on_poll must be a plain function of one Poll, not a coroutine function$"
+    with pytest.raises(TypeError, match=told):
         Wait(gid=GID, policy=STEADY, price=PRICE, timeout=1.0, on_poll=listener)
 
 
@@ -928,6 +946,16 @@ def test_a_wait_knows_its_deadline_on_the_monotonic_clock() -> None:
         assert wait.deadline - time.monotonic() == pytest.approx(55.0, abs=1e-4)
         wait = Wait(gid=GID, policy=STEADY, price=PRICE, timeout=inf, on_poll=None)
         assert isinf(wait.deadline)
+
+
+def test_time_in_line_is_not_counted_after_a_pause_of_nothing_either() -> None:
+    with freeze_time("2026-06-01") as clock:
+        wait = Wait(gid=GID, policy=STEADY, price=PRICE, timeout=inf, on_poll=None)
+        wait.history = history((0.0, down()))
+        wait._decision = Decision(pause=0.0)
+        clock.tick(3.0)
+        wait.asking(30.0)
+        assert wait.history.failing_since == pytest.approx(3.0)
 
 
 def test_a_wait_whose_turn_does_not_come_says_what_is_known() -> None:

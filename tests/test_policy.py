@@ -318,5 +318,6 @@ def test_a_rate_that_is_not_positive_and_finite_is_refused_by_name(rate: float) 
 
 @pytest.mark.parametrize("rate", [True, "150", None, [150]])
 def test_a_rate_that_is_no_number_is_refused_by_name(rate: Any) -> None:
-    with pytest.raises(TypeError, match=r"^rate must be a number of requests a minute, not"):
+    told = f"^rate must be a number of requests a minute, not {type(rate).__name__}$"
+    with pytest.raises(TypeError, match=told):
         check_rate(rate)
