@@ -12,10 +12,12 @@ import datetime as dt
 import gzip
 import json
 import logging
+import os
 import pickle
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -442,6 +444,63 @@ def test_a_body_without_end_is_not_taken_in(
             assert ("compressed" if encoding else "larger than 1 MiB") in error.reason
         assert each.was_let_go()
         assert each.sent < BUFFERED
+
+
+HUGE_ANSWERS = (
+    "a bomb",
+    "a bomb in chunks",
+    "1 GB, as it says",
+    "1 GB, without saying so",
+    "chunks without end",
+)
+# The most memory that the process ever held, before and after it asked for them.
+ASKING = """
+import asyncio, pathlib, re, sys
+from jobwait import AsyncJobsClient, JobsClient, PollError
+
+def most_held():
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1])
+
+def ask():
+    with JobsClient() as client:
+        client.get_job("1201")
+        before = most_held()
+        for _ in range(int(sys.argv[1])):
+            try:
+                client.get_job("1201")
+            except PollError:
+                pass
+        print(most_held() - before)
+
+async def ask_async():
+    async with AsyncJobsClient() as client:
+        await client.get_job("1201")
+        before = most_held()
+        for _ in range(int(sys.argv[1])):
+            try:
+                await client.get_job("1201")
+            except PollError:
+                pass
+        print(most_held() - before)
+
+asyncio.run(ask_async()) if sys.argv[2] == "async" else ask()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
+def test_a_huge_answer_is_held_in_little_memory(mode: Mode, far_side: Start) -> None:
+    """A gigabyte, a bomb of 300 MiB, chunks without end: less than 20 MB for any of them."""
+    far = far_side(succeeded(), *(NO_JOB[name] for name in HUGE_ANSWERS))
+    asked = subprocess.run(
+        [sys.executable, "-c", ASKING, str(len(HUGE_ANSWERS)), "async" * mode.is_async],
+        env=os.environ | {"ASANA_BASE_URL": far.url, "ASANA_ACCESS_TOKEN": TOKEN},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert len(far.requests) == 1 + len(HUGE_ANSWERS)
+    assert int(asked.stdout) < 20_000_000
 
 
 def test_a_refused_answer_may_still_say_when_to_come_back(
