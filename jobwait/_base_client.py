@@ -17,7 +17,7 @@ import httpx
 
 from jobwait._budget import Budget, Ticket
 from jobwait._engine import OnPoll, Terms
-from jobwait._errors import ConfigurationError, PollError, TransportError
+from jobwait._errors import ApiError, ConfigurationError, PollError, TransportError
 from jobwait._models import Job
 from jobwait._policy import (
     WaitPolicy,
@@ -70,8 +70,9 @@ class BaseClient:
         self._request_timeout = float(request_timeout)
         self._rate = check_rate(rate)
         self._budget = Budget(self._rate)
+        self._token = Token(token)
         self._headers = httpx.Headers(
-            {"User-Agent": f"jobwait/{__version__}", **Token(token).headers()}
+            {"User-Agent": f"jobwait/{__version__}", **self._token.headers()}
         )
         self._process = os.getpid()
         self._next_note = -inf
@@ -132,13 +133,17 @@ class BaseClient:
             )
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS and retry_after is not None:
             self._budget.hold(time.monotonic(), retry_after)
-        return read_answer(
+        seen = read_answer(
             gid,
             answer.status_code,
             answer.content,
             refused=answer.extensions.get(REFUSED),
             retry_after=retry_after,
         )
+        if isinstance(seen, ApiError):
+            # Some proxies and debugging servers show whoever asks what they were sent.
+            seen.errors = self._token.struck_from(seen.errors)
+        return seen
 
 
 def job_or_raise(seen: Job | PollError) -> Job:

@@ -82,6 +82,15 @@ class Token:
             "Authorization": f"Bearer {self._value}",
         }
 
+    def struck_from(self, errors: tuple[ErrorDetail, ...]) -> tuple[ErrorDetail, ...]:
+        """Return what a far side says was wrong, without the token, should it have shown that."""
+        return tuple(
+            ErrorDetail(
+                **{name: text and text.replace(self._value, "<token>") for name, text in one}
+            )
+            for one in errors
+        )
+
 
 def gid_of(job: JobLike) -> str:
     """Return the gid of a job that is named in any of the ways that a caller may have it.

@@ -778,10 +778,17 @@ def shown_of(frame: FrameType) -> Iterator[str]:
         yield from map(repr, frame.f_locals.values())
 
 
+def echo(status: int) -> Step:
+    """Answer with an error that shows what was sent, as some proxies do."""
+    said = f"Bad header 'Authorization: Bearer {TOKEN}'"
+    return answer(status, {"errors": [{"message": said, "help": said, "phrase": said}]})
+
+
 ALL_FAULTS = (
     FAULTS
     | {f"kept connection {name}": then(job("in_progress"), step) for name, step in STALE.items()}
     | {f"status {status}": answer(status) for status in (301, 400, 401, 403, 404, 429, 500, 502)}
+    | {f"status {status} that shows the token": echo(status) for status in (400, 403, 500)}
     | {"pending": job("in_progress"), "failed": job("failed"), "no reference": job("succeeded")}
 )
 
