@@ -11,7 +11,6 @@ This file does not know what a job is.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import queue
 import select
@@ -20,9 +19,10 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, TypeAlias, cast
+from functools import cache, partial
+from typing import Any, TypeAlias, TypeVar, cast
 
 import httpcore
 import httpx
@@ -34,7 +34,10 @@ CONNECTIONS = 8
 # Longer than the longest pause: a kept connection saves the next poll a TLS handshake.
 _KEPT_FOR = 90.0
 
+_CHUNK = 65536
+
 _SocketOptions: TypeAlias = Iterable[Any] | None
+_T = TypeVar("_T")
 
 
 class ExchangeError(Exception):
@@ -156,6 +159,8 @@ class _BoundedStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         try:
+            if self._inner.get_extra_info("ssl_object") is not None:
+                return _TLSInTLS(self, ssl_context, server_hostname)
             left = _exchange.get().left(timeout)
             return _BoundedStream(self._inner.start_tls(ssl_context, server_hostname, left))
         except BaseException:
@@ -165,6 +170,49 @@ class _BoundedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+class _TLSInTLS(httpcore.NetworkStream):
+    """TLS through a proxy that is spoken to by TLS itself.
+
+    httpcore's own bounds each of the reads that such a stream may take for one of its own; this
+    one reads and writes by a stream that bounds them all.
+    """
+
+    def __init__(
+        self, outer: _BoundedStream, context: ssl.SSLContext, hostname: str | None
+    ) -> None:
+        self._outer = outer
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        self._do(self._tls.do_handshake)
+
+    def _do(self, step: Callable[[], _T], timeout: float | None = None) -> _T:
+        while True:
+            try:
+                done = step()
+            except ssl.SSLWantReadError:
+                self._outer.write(self._outgoing.read(), timeout)
+                if data := self._outer.read(_CHUNK, timeout):
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            else:
+                self._outer.write(self._outgoing.read(), timeout)
+                return done
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._do(lambda: self._tls.read(max_bytes), timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        while buffer:
+            buffer = buffer[self._do(partial(self._tls.write, buffer), timeout) :]
+
+    def close(self) -> None:
+        self._outer.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._tls if info == "ssl_object" else self._outer.get_extra_info(info)
 
 
 class _BoundedBackend(httpcore.SyncBackend):
@@ -415,7 +463,7 @@ def _pool_options(base_url: str) -> dict[str, Any]:
     return options
 
 
-@functools.cache
+@cache
 def _tls_context(_certificates: tuple[str | None, str | None]) -> ssl.SSLContext:
     """Return the process's TLS context: one costs as much as some hundred polls."""
     try:

@@ -147,6 +147,13 @@ class Connection:
             # Not SSLSocket's own, which another thread's reading would not survive.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
+    def receive_all(self) -> bytes:
+        """Return what has come, also what TLS holds where no selector sees it; empty at the end."""
+        data = self._receive()
+        while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            data += self._receive()
+        return data
+
     def _receive(self) -> bytes:
         data = self._socket.recv(65536)
         self.received += data
@@ -380,6 +387,19 @@ def broken_record() -> Step:
     return step
 
 
+def dripping_record(every: float = 0.02) -> Step:
+    """Send a record of TLS a byte at a time, beneath the TLS that a connection speaks."""
+
+    def step(connection: Connection) -> None:
+        for byte in b"\x17\x03\x03\x02\x00" + bytes(0x200):
+            if connection.stopping.is_set():
+                return
+            os.write(connection.descriptor, bytes([byte]))
+            connection.pause(every)
+
+    return step
+
+
 def tunnel(port: int) -> Step:
     """Be a proxy: answer a CONNECT, then carry bytes to and from a port of loopback."""
 
@@ -402,7 +422,7 @@ def _carry(connection: Connection, beyond: socket.socket) -> None:
                     data = beyond.recv(65536)
                     connection.send(data)
                 else:
-                    data = connection._receive()
+                    data = connection.receive_all()
                     beyond.sendall(data)
                 if not data:
                     return

@@ -40,6 +40,7 @@ from far_side import (
     broken_record,
     close,
     drip,
+    dripping_record,
     endless,
     job,
     raw,
@@ -596,6 +597,7 @@ TLS_FAULTS = {
     "closed in its body": close(WHOLE[:-5]),
     "reset in its body": reset(WHOLE[:-5]),
     "silence": silence(),
+    "a record that drips": dripping_record(),
     "a body that drips": drip(WHOLE.ljust(10**6), at_once=len(HEAD) + 4),
 }
 
@@ -710,6 +712,29 @@ def test_a_proxy_that_fails_is_a_failed_poll(
     assert isinstance(polls[0].error, TransportError)
     assert polls[0].error.transient
     assert (len(proxy.requests), len(far.requests), len(polls)) == (2, 1, 2)
+
+
+@rows({"an answer": succeeded()} | TLS_FAULTS)
+def test_a_proxy_may_be_spoken_to_by_tls(
+    mode: Mode,
+    far_side: Start,
+    beyond: Any,
+    trusted: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    fault: Step,
+) -> None:
+    """An ``https://`` proxy: TLS in TLS, and the whole of a poll is bounded all the same."""
+    polls: list[Poll] = []
+    far = beyond(job("in_progress"), fault, succeeded())
+    proxy = far_side(tunnel(far.port), tls=trusted.server("127.0.0.1"))
+    monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
+    began = time.monotonic()
+    ended = mode.wait(far.url, policy=HASTY, request_timeout=0.6, on_poll=polls.append)
+    assert time.monotonic() - began < 8
+    assert ended.gid == GID
+    assert TOKEN.encode() not in b"".join(each.received for each in proxy.connections)
+    assert len(proxy.requests) == len(far.connections) >= (1 if len(polls) == 2 else 2)
 
 
 def test_a_proxys_password_goes_to_the_proxy_and_nowhere_else(
