@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from jobwait.cli import words
+from jobwait.cli.arguments import make_parser, options
 from jobwait.cli.exits import Exit
 
 if TYPE_CHECKING:
@@ -35,10 +37,8 @@ def verdict(arguments: Arguments, ledger: Ledger, status: int) -> Iterator[str]:
         open_ones += waiting
         yield f"{_SIGNALS[Exit(status)]}{_last_seen(waiting)}"
     if open_ones and not arguments.demo:
-        from jobwait.cli.resume import command_line  # noqa: PLC0415
-
         gids = (entry.gid for entry in open_ones)
-        yield f"to go on waiting: {command_line(arguments, gids)}"
+        yield f"to go on waiting: {_command_line(arguments, gids)}"
 
 
 def _errors(ledger: Ledger) -> Iterator[str]:
@@ -65,3 +65,20 @@ def _last_seen(waiting: Iterable[Entry]) -> str:
         seen = "never seen" if entry.job is None else f"last seen {words.status(entry)}"
         return f"; job {entry.gid} was {seen} ({words.effort(entry)})"
     return f"; {words.number(len(entries), 'job')} had not ended" if entries else ""
+
+
+def _command_line(arguments: Arguments, gids: Iterable[str]) -> str:
+    """Return a command line for these jobs with the options that were given.
+
+    What came from the environment comes from there again; the token never gets here.
+    """
+    line = ["jobwait", *gids]
+    for option in options(make_parser()):
+        value = getattr(arguments, option.dest, option.default)
+        if option.dest != "jobs" and value != option.default:
+            name = option.option_strings[-1]
+            if option.nargs != 0:
+                line += [name, str(value)]
+            else:
+                line += [name] * int(value)
+    return shlex.join(line)
