@@ -71,44 +71,6 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 nitpicky = True
-# The site is built without a network, so names of the standard library have no page to point to.
-nitpick_ignore_regex = [("py:class", r"collections\.abc\.\w+|datetime\.datetime|Random")]
-suppress_warnings = ["toc.empty_glob"]  # where both are left out
-
-html_theme = "furo"
-html_title = f"jobwait {release}"
-html_static_path = ["_static"]
-html_css_files = ["site.css"]
-html_theme_options = {"navigation_with_keys": True}
-html_show_sourcelink = False
-pygments_style = "tango"
-pygments_dark_style = "monokai"
-
-myst_enable_extensions = ["colon_fence", "deflist"]
-myst_heading_anchors = 3
-
-autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_typehints_format = "short"
-autodoc_type_aliases = {
-    name: f"jobwait.{name}"
-    for name in (
-        "Job",
-        "JobLike",
-        "JobStream",
-        "Jobs",
-        "OnEnd",
-        "OnPoll",
-        "OutcomeWord",
-        "ReturnWhen",
-    )
-} | {"Duration": "jobwait.simulator.Duration"}
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
-napoleon_use_ivar = True
-napoleon_use_rtype = False
-
-nitpicky = True
 # The site is built without a network, so that names of other projects have no page to point to;
 # every name of jobwait's own must have one.
 nitpick_ignore_regex = [(r"py:.*", r"(?!jobwait\b).*")]
