@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,21 @@ def test_outputs_and_summary_of_one_job(far_side: Start, tmp_path: Path) -> None
         "<a href=\"https://app.asana.com/0/1301/list\">project 1301 'Copy of Launch'</a>" in table
     )
     assert "<td>duplicate project</td>" in table
-    assert re.search(r"```mermaid\ngantt\n(.*\n)*    job 7 succeeded :done, \d+, \d+\n```", summary)
+
+
+def test_the_chart_is_of_the_waits_in_milliseconds(far_side: Start, tmp_path: Path) -> None:
+    """In seconds, the Mermaid that GitHub draws with makes all bars alike."""
+    before = time.time() * 1000
+    far = far_side(job("in_progress"), succeeded())
+    _, _, summary = in_actions(tmp_path, far, "7")
+    chart = re.search(r"```mermaid\ngantt\n(.*)\n```\n", summary, re.DOTALL)
+    assert chart is not None
+    *head, bar = chart[1].splitlines()
+    assert "    dateFormat x" in head
+    drawn = re.fullmatch(r"    job 7 succeeded :done, (\d{13}), (\d{13})", bar)
+    assert drawn is not None
+    begins, ends = int(drawn[1]), int(drawn[2])
+    assert before <= begins + 1 < ends <= time.time() * 1000 + 1
 
 
 def test_outputs_of_several_jobs_are_lines_in_the_order_asked_for(

@@ -134,15 +134,16 @@ def _chart(entries: Sequence[Entry]) -> Iterable[str]:
     """Yield a Gantt chart in Mermaid's language, which GitHub draws."""
     yield "```mermaid"
     yield "gantt"
-    yield "    dateFormat X"
+    # Milliseconds: in seconds (X), Mermaid 11 takes begins for milliseconds, and ends not.
+    yield "    dateFormat x"
     yield "    axisFormat %H:%M:%S"
+    yield "    todayMarker off"
     to_epoch = time.time() - time.monotonic()
     for entry in entries[:_MOST_BARS]:
-        began = entry.asked_at + to_epoch
-        look = {"succeeded": "done, ", "pending": "active, "}.get(entry.word, "crit, ")
-        # Whole seconds only, and a bar of none is not drawn.
-        end = max(round(began + entry.elapsed), round(began) + 1)
-        yield f"    job {entry.gid} {entry.word.replace('_', ' ')} :{look}{round(began)}, {end}"
+        began = round((entry.asked_at + to_epoch) * 1000)
+        end = began + max(round(entry.elapsed * 1000), 1)  # a bar of nothing is not drawn
+        look = {"succeeded": "done", "pending": "active"}.get(entry.word, "crit")
+        yield f"    job {entry.gid} {entry.word.replace('_', ' ')} :{look}, {began}, {end}"
     yield "```"
 
 
