@@ -37,6 +37,7 @@ _KEPT_FOR = 90.0
 _CHUNK = 65536
 
 _SocketOptions: TypeAlias = Iterable[Any] | None
+_Found: TypeAlias = list[str] | OSError | UnicodeError
 _T = TypeVar("_T")
 
 
@@ -228,7 +229,12 @@ class _BoundedBackend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         this = _exchange.get()
         this.connected = True
-        addresses = _look_up(host, port, this.left(timeout))
+        found: queue.SimpleQueue[_Found] = queue.SimpleQueue()
+        _look_up(host, port, found.put)
+        try:
+            addresses = _addresses(found.get(timeout=this.left(timeout)))
+        except queue.Empty:
+            raise httpcore.ConnectTimeout from None
         for waiting in range(len(addresses), 1, -1):
             # A dead address must leave time for the others.
             with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
@@ -243,26 +249,28 @@ class _BoundedBackend(httpcore.SyncBackend):
         return _BoundedStream(super().connect_tcp(address, port, timeout, local, options))
 
 
-def _look_up(host: str, port: int, timeout: float) -> list[str]:
-    """Return the host's addresses; the system's own look-up cannot be told when to stop."""
-    answers: queue.SimpleQueue[list[str] | OSError | UnicodeError] = queue.SimpleQueue()
+def _look_up(host: str, port: int, tell: Callable[[_Found], object]) -> None:
+    """Look up a host's addresses, and tell them, perhaps long after anybody waits for them.
+
+    The system's look-up cannot be told when to stop.  It is left to a daemon, which keeps neither
+    the process alive nor ``asyncio.run``, as the threads of an executor do.
+    """
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            answers.put(error)
+            tell(error)
+        else:
+            tell(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
 
-    # A daemon, so that a resolver that never answers does not keep the process alive.
     threading.Thread(target=ask, name="jobwait-look-up", daemon=True).start()
-    try:
-        answer = answers.get(timeout=timeout)
-    except queue.Empty:
-        raise httpcore.ConnectTimeout from None
-    if not isinstance(answer, list):
-        raise httpcore.ConnectError(str(answer)) from answer
-    return answer
+
+
+def _addresses(found: _Found) -> list[str]:
+    if not isinstance(found, list):
+        raise httpcore.ConnectError(str(found)) from found
+    return found
 
 
 class _NotedStream(httpcore.AsyncNetworkStream):
@@ -328,13 +336,26 @@ class _NotingBackend(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: _SocketOptions = None,
     ) -> httpcore.AsyncNetworkStream:
+        import asyncio  # noqa: PLC0415 - who waits for one job does not pay for it
+
         _exchange.get().connected = True
-        try:
-            return _NotedStream(
-                await super().connect_tcp(host, port, timeout, local_address, socket_options)
-            )
-        except UnicodeError as error:
-            raise httpcore.ConnectError(str(error)) from None
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[_Found] = loop.create_future()
+
+        def take(addresses: _Found) -> None:
+            if not found.done():
+                found.set_result(addresses)
+
+        def tell(addresses: _Found) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
+                loop.call_soon_threadsafe(take, addresses)
+
+        _look_up(host, port, tell)
+        _addresses(await found)
+        # anyio looks them up once more, on a thread of the loop's executor, and tries them as
+        # people have come to expect; the resolver knows them by now.
+        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        return _NotedStream(stream)
 
 
 class _Body:

@@ -461,6 +461,17 @@ def test_every_test_that_is_named_is_there() -> None:
         assert set(named) <= there, f"{page}: {sorted(set(named) - there)}"
 
 
+def test_one_command_runs_every_fault() -> None:
+    """The first on the page names every file that has one of the tests in its tables."""
+    page = PAGES["docs/reliability.md"].read_text("utf-8")
+    command = re.search(r"^\.venv/bin/pytest tests/test_\{([\w,]+)\}\.py$", page, re.MULTILINE)
+    assert command is not None
+    tests = Path(__file__).parent
+    ran = [(tests / f"test_{name}.py").read_text("utf-8") for name in command[1].split(",")]
+    for name in set(re.findall(r"`(test_\w+)`", page)):
+        assert any(f"def {name}(" in source for source in ran), name
+
+
 def test_every_benchmark_that_is_named_is_there() -> None:
     """The command beside a table is the one that prints it."""
     main = (ROOT / "tests/benchmarks/__main__.py").read_text("utf-8")

@@ -33,6 +33,7 @@ import pytest
 from conftest import TOKEN, Clock, Mode, Start, outcome_of
 from far_side import (
     GID,
+    PATIENCE,
     Authority,
     Connection,
     Step,
@@ -387,26 +388,27 @@ def test_a_name_that_is_not_found_is_an_outage_that_names_host_and_cause(
     assert caught.value.polls > 3
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_slow_look_up_is_a_failed_poll_at_its_bound(
-    mode: Mode, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
-    """The system's resolver cannot be told when to stop; the poll does not wait for it."""
-    answered = threading.Event()
+    """The system's resolver cannot be told when to stop; no wait waits for it, be it to end."""
+    free, returned = threading.Event(), threading.Event()
 
     def look_up(*_: object, **__: object) -> Any:
-        answered.wait(10)
+        free.wait(PATIENCE)
+        returned.set()
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
-    def free(poll: Poll) -> None:
-        took.append(time.monotonic() - began)
-        answered.set()
+    def wait(client: Any) -> Any:
+        return client.wait_for_jobs([GID, "1202"][:jobs], timeout=0)
 
-    took: list[float] = []
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    began = time.monotonic()
-    with pytest.raises(JobTimeoutError):
-        mode.wait("https://asana.test", timeout=0, request_timeout=0.2, on_poll=free)
-    assert 0.2 <= took[0] < 8
+    outcomes = mode.use("https://asana.test", wait, request_timeout=0.2)
+    assert [outcome.outcome for outcome in outcomes] == ["timed_out"] * jobs
+    assert "no whole answer within 0.2 s" in str(outcomes[0].error)
+    assert not returned.is_set()
+    free.set()
 
 
 def test_a_dead_address_leaves_time_for_the_next(
