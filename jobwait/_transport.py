@@ -340,18 +340,14 @@ class _NotingBackend(httpcore.AnyIOBackend):
 
         _exchange.get().connected = True
         loop = asyncio.get_running_loop()
-        found: asyncio.Future[_Found] = loop.create_future()
-
-        def take(addresses: _Found) -> None:
-            if not found.done():
-                found.set_result(addresses)
+        found: asyncio.Queue[_Found] = asyncio.Queue()
 
         def tell(addresses: _Found) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know
-                loop.call_soon_threadsafe(take, addresses)
+                loop.call_soon_threadsafe(found.put_nowait, addresses)
 
         _look_up(host, port, tell)
-        _addresses(await found)
+        _addresses(await found.get())
         # anyio looks them up once more, on a thread of the loop's executor, and tries them as
         # people have come to expect; the resolver knows them by now.
         stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
