@@ -65,7 +65,7 @@ class BaseClient:
         self._base_url = check_base_url(base_url)
         try:
             self._host = httpx.URL(self._base_url).netloc.decode("ascii")
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise ConfigurationError(f"the base URL cannot be read: {error}") from None
         self._request_timeout = float(request_timeout)
         self._rate = check_rate(rate)

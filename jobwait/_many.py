@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import sys
 import threading
 import time
 from collections.abc import (
@@ -229,4 +230,6 @@ def in_thread(outcomes: Callable[[], AsyncGenerator[Outcome]]) -> Generator[Outc
     finally:
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left
             loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+        # From 3.13 on, to wait for a daemon while the process ends is to wait for ever.
+        if not sys.is_finalizing():
+            thread.join()

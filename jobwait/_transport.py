@@ -19,7 +19,8 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar, cast
@@ -432,28 +433,57 @@ class BoundedTransport(httpx.BaseTransport):
 
 
 class AsyncBoundedTransport(httpx.AsyncBaseTransport):
-    """The same for asyncio."""
+    """The same for asyncio.
+
+    Which connections are idle is kept here.  httpcore's pool makes them, but does not survive
+    asyncio's cancellations, and a time limit is one: each may leave a place taken for good.
+    """
 
     def __init__(self, base_url: str) -> None:
         self._pool = httpcore.AsyncConnectionPool(
             network_backend=_NotingBackend(), **_pool_options(base_url)
         )
+        self._idle: deque[httpcore.AsyncConnectionInterface] = deque()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, and return its answer whole.  The caller bounds the time."""
-        response = await self._pool.handle_async_request(_as_httpcore(request))
+        asked = _as_httpcore(request)
+        connection = await self._take() or self._pool.create_connection(asked.url.origin)
+        is_whole = False
         try:
+            response = await connection.handle_async_request(asked)
             body = _Body(response)
             if body.refused is None:
-                async for chunk in cast("AsyncIterable[bytes]", response.stream):
-                    if not body.take(chunk):
-                        break
+                stream: Any = response.stream
+                # Broken off, it would be closed by a task that nobody waits for.
+                async with contextlib.aclosing(aiter(stream)) as chunks:
+                    async for chunk in chunks:
+                        if not body.take(chunk):
+                            break
+            await response.aclose()
+            is_whole = True
             return body.answer(response)
         finally:
-            await response.aclose()
+            if is_whole and connection.is_idle():
+                self._idle.append(connection)
+            else:
+                await connection.aclose()
+
+    async def _take(self) -> httpcore.AsyncConnectionInterface | None:
+        """Return the connection that was used last, if it still works; let go what does not."""
+        while self._idle and self._idle[0].has_expired():
+            await self._idle.popleft().aclose()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return None
 
     async def aclose(self) -> None:
         """Close all connections."""
+        while self._idle:
+            await self._idle.pop().aclose()
         await self._pool.aclose()
 
 
@@ -500,9 +530,14 @@ def _proxy_for(url: httpx.URL) -> httpcore.Proxy | None:
     named = proxies.get("https") or proxies.get("all")
     if not named or is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
         return None
-    proxy = httpx.Proxy(named if "://" in named else f"http://{named}")
-    if proxy.url.scheme not in ("http", "https"):
+    scheme, _, address = named.rpartition("://")
+    if scheme not in ("", "http", "https"):
+        raise ConfigurationError("a proxy must be http or https: check HTTPS_PROXY and ALL_PROXY")
+    try:
+        proxy = httpx.Proxy(f"{scheme or 'http'}://{address}")
+    except (httpx.InvalidURL, ValueError):
+        # What they say can hold a part of the proxy's password.
         raise ConfigurationError(
-            f"a proxy must be http or https, not {proxy.url.scheme}: check HTTPS_PROXY"
-        )
+            "the proxy's URL cannot be read: check HTTPS_PROXY and ALL_PROXY"
+        ) from None
     return httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth, ssl_context=proxy.ssl_context)

@@ -807,6 +807,26 @@ def test_a_task_may_be_cancelled_at_any_await(far_side: Start) -> None:
         asyncio.run(cancel_after(steps))
 
 
+@pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
+def test_a_client_outlives_any_number_of_cancellations(far_side: Start, *, is_warm: bool) -> None:
+    """More of them at each await than it has connections: none of these stays taken."""
+
+    async def cancel() -> None:
+        async with AsyncJobsClient(TOKEN, base_url=far.url, rate=10**6) as client:
+            for steps in list(range(30)) * 9:
+                if is_warm:
+                    await client.get_job("7")
+                task = asyncio.create_task(client.get_job(GID))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            assert (await client.get_job("8")).gid == "8"
+
+    far = far_side(job("in_progress"))
+    asyncio.run(cancel())
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
 def test_a_cancelled_poll_closes_its_connection(far_side: Start, seconds: float) -> None:
     """Cancelled while the far side is silent: its connection is closed before the client is."""
@@ -948,5 +968,16 @@ def test_a_proxy_that_speaks_neither_http_nor_https_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1080")
-    with pytest.raises(ConfigurationError, match="a proxy must be http or https, not socks5"):
+    with pytest.raises(ConfigurationError, match="a proxy must be http or https: check"):
         JobsClient(TOKEN)
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:port", "http://me:hush/hush@proxy:3128"])
+def test_a_proxy_that_cannot_be_read_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigurationError, match="the proxy's URL cannot be read") as refused:
+        JobsClient(TOKEN)
+    assert "hush" not in str(refused.value)
+    assert refused.value.__suppress_context__

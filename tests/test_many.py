@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from itertools import pairwise
@@ -644,3 +647,24 @@ def test_an_event_loop_that_cannot_be_made_is_an_error_and_no_silence(
     monkeypatch.setattr(asyncio, "run", fail)
     with pytest.raises(OSError, match="too many open files"):
         wait_for_jobs(["1", "2"], token="x")
+
+
+def test_an_iterator_that_is_kept_does_not_hold_up_the_end_of_the_process(
+    simulator: Simulator,
+) -> None:
+    """An uncaught exception keeps it alive; from Python 3.13 on, its thread cannot be joined."""
+    gids = [simulator.start(duration=duration)["gid"] for duration in (0.0, 600.0)]
+    code = """
+import sys
+from jobwait import as_completed
+for outcome in (kept := as_completed(sys.argv[1:], timeout=600)):
+    raise SystemExit(7)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *gids],
+        env=os.environ | simulator.env(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 7
