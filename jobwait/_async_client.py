@@ -27,7 +27,7 @@ from jobwait._outcome import (
     OnEnd,
     Outcome,
     ReturnWhen,
-    check_return_when,
+    check_ending,
     naming_pending,
 )
 from jobwait._policy import DEFAULT_RATE, DEFAULT_TIMEOUT, WaitPolicy
@@ -118,7 +118,7 @@ class AsyncJobsClient(BaseClient):
         As ``JobsClient.as_completed``; ``jobs`` may be an asynchronous iterable as well.
         """
         intake = Intake.of(jobs)
-        check_return_when(return_when)
+        check_ending(return_when, on_end)
         terms = self._terms(timeout, policy, on_poll)
         return self._outcomes(intake, terms, return_when, on_end)
 
@@ -134,7 +134,7 @@ class AsyncJobsClient(BaseClient):
     ) -> list[Outcome]:
         """Wait for many jobs, as ``JobsClient.wait_for_jobs`` does."""
         intake = Intake.of(jobs)
-        check_return_when(return_when)
+        check_ending(return_when, on_end)
         ended: dict[str, Outcome] = {}
         terms = self._terms(timeout, policy, on_poll)
         each = self._outcomes(intake, terms, return_when, on_end)
@@ -200,6 +200,7 @@ class AsyncJobsClient(BaseClient):
         asking = partial(wait.asking, self._request_timeout)
         answer = await self._ask(request, until, asking)
         if answer is None:
+            self._check_hold(wait)
             await asyncio.sleep(max(0.0, wait.deadline - time.monotonic()))
             answer = await self._ask(request, until, asking)
         if answer is None:

@@ -16,7 +16,7 @@ from math import inf
 import httpx
 
 from jobwait._budget import Budget, Ticket
-from jobwait._engine import OnPoll, Terms
+from jobwait._engine import LAST_LOOK, OnPoll, Terms, Wait
 from jobwait._errors import ApiError, ConfigurationError, PollError, TransportError
 from jobwait._models import Job
 from jobwait._policy import (
@@ -113,6 +113,13 @@ class BaseClient:
                 span(ticket.at - now),
             )
         return ticket
+
+    def _check_hold(self, wait: Wait) -> None:
+        """Give up now on a wait that may not poll again before its end, as a 429 said."""
+        now = time.monotonic()
+        held = self._budget.held(now)
+        if now + held > wait.deadline + LAST_LOOK:
+            raise wait.out_of_turn(held=held)
 
     def _check_process(self) -> None:
         # Forked processes would share the connections, and read each other's answers.

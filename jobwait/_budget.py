@@ -107,6 +107,10 @@ class Budget:
                 self._forget(now)
                 self._line_up(until)
 
+    def held(self, now: float) -> float:
+        """Return the seconds for which nobody may send, for a hold."""
+        return max(0.0, self._held_until - now)
+
     def _next(self, now: float) -> tuple[float, bool]:
         """Return the time of the next new ticket, and whether it ignores the spacing."""
         at = max(now, self._held_until)

@@ -27,7 +27,7 @@ from jobwait._outcome import (
     OnEnd,
     Outcome,
     ReturnWhen,
-    check_return_when,
+    check_ending,
     naming_pending,
     one_here,
 )
@@ -163,7 +163,7 @@ class JobsClient(BaseClient):
                 comes once the waits that it began have ended.
         """
         intake = Intake.of(jobs)
-        check_return_when(return_when)
+        check_ending(return_when, on_end)
         terms = self._terms(timeout, policy, on_poll)
         return self._outcomes(intake, terms, return_when, on_end)
 
@@ -183,7 +183,7 @@ class JobsClient(BaseClient):
         waiting early, a note on it says which jobs are still pending.
         """
         intake = Intake.of(jobs)
-        check_return_when(return_when)
+        check_ending(return_when, on_end)
         terms = self._terms(timeout, policy, on_poll)
         ended: dict[str, Outcome] = {}
         with naming_pending(intake, ended):
@@ -232,6 +232,7 @@ class JobsClient(BaseClient):
         asking = partial(wait.asking, self._request_timeout)
         answer = self._ask(request, until, asking)
         if answer is None:
+            self._check_hold(wait)
             # Its turn comes too late, unless others give theirs back by the deadline.
             time.sleep(max(0.0, wait.deadline - time.monotonic()))
             answer = self._ask(request, until, asking)

@@ -66,6 +66,21 @@ class Poll:
 OnPoll: TypeAlias = Callable[[Poll], object]
 
 
+def check_listener(name: str, told: str, listener: object) -> None:
+    """Refuse a coroutine function where a plain one is called: nobody would await it.
+
+    Args:
+        name: What the caller calls the listener.
+        told: What it is called with.
+        listener: It.
+
+    Raises:
+        TypeError: It is one.
+    """
+    if iscoroutinefunction(listener) or iscoroutinefunction(getattr(listener, "__call__", None)):  # noqa: B004 - not whether it is callable, but how
+        raise TypeError(f"{name} must be a plain function of one {told}, not a coroutine function")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What a wait has seen so far.  Times are seconds since it began.
@@ -269,6 +284,7 @@ class Wait:
         on_poll: Whom to tell of every poll.
         history: What was seen so far.
         began: When it began, on the monotonic clock.
+        refusal: What ``on_poll`` raised; None if it did not.
     """
 
     gid: str
@@ -278,14 +294,11 @@ class Wait:
     on_poll: OnPoll | None
     history: History = field(init=False)
     began: float = field(init=False)
+    refusal: BaseException | None = field(init=False, default=None)
     _decision: Decision = field(init=False, default=_DONE)
 
     def __post_init__(self) -> None:
-        told = self.on_poll
-        if iscoroutinefunction(told) or iscoroutinefunction(getattr(told, "__call__", None)):  # noqa: B004 - not whether it is callable, but how
-            raise TypeError(
-                "on_poll must be a plain function of one Poll, not a coroutine function"
-            )
+        check_listener("on_poll", "Poll", self.on_poll)
         self.history = History(gid=self.gid)
         self.began = time.monotonic()
 
@@ -304,10 +317,16 @@ class Wait:
             left += LAST_LOOK
         return min(request_timeout, max(left, _CLOSE))
 
-    def out_of_turn(self) -> JobTimeoutError:
-        """Return the error for a wait whose turn for one more poll comes only after its end."""
+    def out_of_turn(self, *, held: float | None = None) -> JobTimeoutError:
+        """Return the error for a wait whose turn for one more poll comes only after its end.
+
+        Args:
+            held: The seconds for which the far side wants nobody to come; None if it did not say.
+        """
         elapsed = time.monotonic() - self.began
-        return timed_out(replace(self.history, elapsed=elapsed))
+        late = timed_out(replace(self.history, elapsed=elapsed))
+        late.held = held
+        return late
 
     def run(self, poll: Callable[[], Job], sleep: Callable[[float], None]) -> SucceededJob:
         """Poll and pause until the job ended or the wait gives up."""
@@ -367,17 +386,21 @@ class Wait:
     def _tell(self, before: History) -> None:
         seen = self.history
         _log_poll(before, seen, self._decision.pause)
-        if self.on_poll is not None:
-            self.on_poll(
-                Poll(
-                    gid=seen.gid,
-                    number=seen.polls,
-                    elapsed=seen.elapsed,
-                    job=seen.answer,
-                    error=seen.last_error,
-                    pause=self._decision.pause,
-                )
-            )
+        if self.on_poll is None:
+            return
+        poll = Poll(
+            gid=seen.gid,
+            number=seen.polls,
+            elapsed=seen.elapsed,
+            job=seen.answer,
+            error=seen.last_error,
+            pause=self._decision.pause,
+        )
+        try:
+            self.on_poll(poll)
+        except BaseException as error:
+            self.refusal = error
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -327,9 +327,12 @@ class JobTimeoutError(JobwaitError, TimeoutError):
         elapsed: The seconds since the wait began.
         polls: The number of polls.
         last_error: The failure of the last poll; None if it was answered.
+        held: The seconds for which Asana wants no requests of this token, where that is why;
+            another wait's poll was told so.
     """
 
     outcome = "timed_out"
+    held: float | None = None
 
     def __init__(
         self,
@@ -354,6 +357,8 @@ class JobTimeoutError(JobwaitError, TimeoutError):
             failure = f", the last poll failed with: {self.last_error}"
             if self.last_error.retry_after is not None:
                 failure += f" (asked to stay away for {span(self.last_error.retry_after)})"
+        if self.held is not None:
+            failure += f", and no poll may be made for {span(self.held)}, as a 429 said"
         return (
             f"gave up on job {self.gid} after {span(self.elapsed)} and {self.polls} "
             f"poll{'' if self.polls == 1 else 's'} ({seen}{failure}); "

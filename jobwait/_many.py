@@ -66,6 +66,8 @@ async def gather(  # noqa: C901 - the life of a crowd is told in one place
         try:
             await run(wait)
         except JobwaitError as error:
+            if error is wait.refusal:
+                raise
             return outcome_of(wait, error)
         return outcome_of(wait)
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from jobwait._engine import Wait
+from jobwait._engine import Wait, check_listener
 from jobwait._errors import JobwaitError, OutcomeWord
 from jobwait._models import Job, Reference, SucceededJob
 from jobwait._protocol import JobLike, gid_of
@@ -77,12 +77,14 @@ def outcome_of(wait: Wait, error: JobwaitError | None = None) -> Outcome:
     )
 
 
-def check_return_when(return_when: str) -> None:
-    """Refuse what is no way to return.
+def check_ending(return_when: str, on_end: OnEnd | None) -> None:
+    """Refuse what is no way to return, and whom nobody could tell of an end.
 
     Raises:
-        ValueError: It is none of the three.
+        TypeError: ``on_end`` is a coroutine function.
+        ValueError: ``return_when`` is none of the three.
     """
+    check_listener("on_end", "Outcome", on_end)
     if return_when not in _RETURN_WHEN:
         raise ValueError(
             f"return_when must be 'all', 'any' or 'first_failure', not {return_when!r}"
@@ -137,6 +139,8 @@ def one_here(wait: Wait, run: Callable[[Wait], SucceededJob]) -> Outcome:
     try:
         run(wait)
     except JobwaitError as error:
+        if error is wait.refusal:
+            raise
         return outcome_of(wait, error)
     return outcome_of(wait)
 

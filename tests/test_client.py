@@ -37,6 +37,7 @@ from jobwait import (
     JobsClient,
     JobTimeoutError,
     MissingReferenceError,
+    Outcome,
     PendingJob,
     Poll,
     ProtocolError,
@@ -807,6 +808,46 @@ def test_a_task_may_be_cancelled_at_any_await(far_side: Start) -> None:
         asyncio.run(cancel_after(steps))
 
 
+def test_a_hold_past_the_deadline_gives_up_now_and_says_so(
+    mode: Mode, far_side: Start, clock: Clock
+) -> None:
+    """Whichever wait was told to stay away: no other sits out its timeout for nothing."""
+    far = far_side(answer(429, headers=[("Retry-After", "600")]))
+    first, second = mode.use_for(
+        far.url, lambda client: client.get_job("7"), lambda client: client.wait("8", timeout=60)
+    )
+    assert isinstance(first, ApiError)
+    assert isinstance(second, JobTimeoutError)
+    assert second.held == 600
+    assert "no poll may be made for 10 min, as a 429 said" in str(second)
+    assert (clock.now, len(far.requests)) == (1000, 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_on_poll_raises_is_raised_to_who_waits_for_many(
+    mode: Mode, far_side: Start, jobs: int
+) -> None:
+    """Be it an error that would else be an outcome."""
+
+    def refuse(poll: Poll) -> None:
+        if poll.error is not None:
+            raise poll.error
+
+    far = far_side(answer(503))
+    gids = ["7", "8"][:jobs]
+    with pytest.raises(ApiError, match="HTTP 503"):
+        mode.use(far.url, lambda client: client.wait_for_jobs(gids, on_poll=refuse))
+
+
+def test_a_coroutine_function_cannot_be_told_of_ends(mode: Mode, far_side: Start) -> None:
+    async def listen(_outcome: Outcome) -> None: ...
+
+    far = far_side(succeeded())
+    with pytest.raises(TypeError, match=r"^on_end must be a plain function of one Outcome"):
+        mode.use(far.url, lambda client: client.wait_for_jobs(["7"], on_end=listen))
+    assert far.requests == []
+
+
 @pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
 def test_a_client_outlives_any_number_of_cancellations(far_side: Start, *, is_warm: bool) -> None:
     """More of them at each await than it has connections: none of these stays taken."""
@@ -931,9 +972,9 @@ def test_a_turn_that_a_hold_has_moved_past_the_deadline_is_not_waited_for(
         return False
 
     monkeypatch.setattr(Budget, "spend", hold)
-    with pytest.raises(JobTimeoutError):
+    with pytest.raises(JobTimeoutError, match="no poll may be made for 1 min"):
         mode.wait(far.url, timeout=5.0)
-    assert sum(clock.naps) == pytest.approx(5.0)
+    assert clock.naps == []
     assert not far.requests
 
 
