@@ -233,5 +233,5 @@ def in_thread(outcomes: Callable[[], AsyncGenerator[Outcome]]) -> Generator[Outc
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left
             loop.call_soon_threadsafe(task.cancel)
         # From 3.13 on, to wait for a daemon while the process ends is to wait for ever.
-        if not sys.is_finalizing():
+        if not sys.is_finalizing():  # pragma: no branch - nothing is measured by then
             thread.join()

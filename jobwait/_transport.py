@@ -351,8 +351,9 @@ class _NotingBackend(httpcore.AnyIOBackend):
         _addresses(await found.get())
         # anyio looks them up once more, on a thread of the loop's executor, and tries them as
         # people have come to expect; the resolver knows them by now.
-        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
-        return _NotedStream(stream)
+        return _NotedStream(
+            await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        )
 
 
 class _Body:

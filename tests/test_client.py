@@ -808,6 +808,24 @@ def test_a_task_may_be_cancelled_at_any_await(far_side: Start) -> None:
         asyncio.run(cancel_after(steps))
 
 
+def test_an_idle_connection_that_works_no_more_is_let_go(
+    far_side: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another is taken in its place."""
+
+    async def use() -> None:
+        async with AsyncJobsClient(TOKEN, base_url=far.url) as client:
+            await asyncio.gather(client.get_job("7"), client.get_job("8"))
+            first, last = client._http._idle
+            monkeypatch.setattr(last, "has_expired", lambda: True)
+            await client.get_job("9")
+            assert list(client._http._idle) == [first]
+
+    far = far_side(job("in_progress"))
+    asyncio.run(use())
+    assert len(far.connections) == 2
+
+
 def test_a_hold_past_the_deadline_gives_up_now_and_says_so(
     mode: Mode, far_side: Start, clock: Clock
 ) -> None:
