@@ -521,3 +521,11 @@ def test_a_silent_far_side_is_bounded_by_the_timeout(far_side: Start) -> None:
     ended = run("1", "--timeout", "0.5s", url=far.url)
     assert ended.status == Exit.TIMED_OUT
     assert run("1", "--once", "--timeout", "0.5s", url=far.url).status == Exit.UNAVAILABLE
+
+
+def test_a_timeout_before_the_end_of_standard_input_is_no_success(far_side: Start) -> None:
+    """Whatever was waited for has succeeded; what would have come is not known."""
+    far = far_side(succeeded())
+    ended = shell("(echo 1; sleep 4) | jobwait - --timeout 1", far.url)
+    assert ended.returncode == Exit.TIMED_OUT
+    assert "the timeout came while standard input was still open" in ended.stderr

@@ -19,8 +19,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from jobwait.cli.exits import CommandError
-from jobwait.cli.intake import Intake
+from jobwait.cli.exits import CommandError, Exit
+from jobwait.cli.intake import CUT_OFF, Intake
 from jobwait.cli.secret import Found, find_token
 from jobwait.cli.values import STDIN
 
@@ -109,6 +109,7 @@ class Asking:
         self._tell = tell
         self._deadline = deadline
         self._found = found
+        self._is_cut_off = False
 
     def start(self) -> threading.Thread:
         """Begin.  The thread does not outlive the process."""
@@ -175,12 +176,14 @@ class Asking:
             self._tell.began(len(set(jobs)))
             return jobs
         self._tell.began(None)
+        self._is_cut_off = True  # until it has come to its end
         return self._announced_as_they_come(jobs)
 
     def _announced_as_they_come(self, jobs: Iterable[str]) -> Iterable[str]:
         for gid in jobs:
             self._tell.asked(gid)
             yield gid
+        self._is_cut_off = False
 
     def _wait(self, client: JobsClient, jobs: Iterable[str]) -> None:
         arguments = self._arguments
@@ -197,6 +200,8 @@ class Asking:
         )
         for _ in outcomes:
             pass
+        if self._is_cut_off and self._left() <= 0:
+            raise CommandError(CUT_OFF, Exit.TIMED_OUT)
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()

@@ -26,6 +26,10 @@ LARGEST = 8 * 1024 * 1024
 # A pipe that stays silent for so long may have more to say later: its jobs are not held back.
 _GRACE = 0.1
 _CHUNK = 65536
+CUT_OFF = (
+    "the timeout came while standard input was still open: "
+    "end what writes to it, or pass a longer --timeout"
+)
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -202,11 +206,7 @@ class Intake:
         except (OSError, ValueError):  # Windows can tell for sockets only
             return None
         if not ready and left <= seconds:
-            raise CommandError(
-                "the timeout came while standard input was still open: "
-                "end what writes to it, or pass a longer --timeout",
-                Exit.TIMED_OUT,
-            )
+            raise CommandError(CUT_OFF, Exit.TIMED_OUT)
         return bool(ready)
 
     def _more(self) -> bytes:
