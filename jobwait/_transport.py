@@ -531,11 +531,11 @@ def _proxy_for(url: httpx.URL) -> httpcore.Proxy | None:
     named = proxies.get("https") or proxies.get("all")
     if not named or is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
         return None
-    scheme, _, address = named.rpartition("://")
-    if scheme not in ("", "http", "https"):
+    scheme, _, address = named.partition("://") if "://" in named else ("http", "", named)
+    if scheme.lower() not in ("http", "https"):
         raise ConfigurationError("a proxy must be http or https: check HTTPS_PROXY and ALL_PROXY")
     try:
-        proxy = httpx.Proxy(f"{scheme or 'http'}://{address}")
+        proxy = httpx.Proxy(f"{scheme}://{address}")
     except (httpx.InvalidURL, ValueError):
         # What they say can hold a part of the proxy's password.
         raise ConfigurationError(

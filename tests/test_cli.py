@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from command import COMMAND, TOKEN, environment, run
+from command import COMMAND, PATIENCE, TOKEN, environment, run, running
 from far_side import PROJECT, Step, answer, close, job, silence, succeeded
 from jsonschema import Draft202012Validator
 
@@ -526,6 +526,11 @@ def test_a_silent_far_side_is_bounded_by_the_timeout(far_side: Start) -> None:
 def test_a_timeout_before_the_end_of_standard_input_is_no_success(far_side: Start) -> None:
     """Whatever was waited for has succeeded; what would have come is not known."""
     far = far_side(succeeded())
-    ended = shell("(echo 1; sleep 4) | jobwait - --timeout 1", far.url)
-    assert ended.returncode == Exit.TIMED_OUT
-    assert "the timeout came while standard input was still open" in ended.stderr
+    with running("-", "--timeout", "1", url=far.url) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"1\n")
+        process.stdin.flush()
+        assert process.wait(PATIENCE) == Exit.TIMED_OUT
+        said = process.stderr.read()
+    assert b"the timeout came while standard input was still open" in said
